@@ -99,7 +99,7 @@ class Arguments {
 
  private:
   napi_env env_;
-  static constexpr size_t most = 8;
+  static constexpr size_t most = 9;
   napi_value values_[most] = {};
 };
 

@@ -105,6 +105,7 @@ bool parts_pay(const StreamPlan& plan, const ConvolutionPass* passes, int count)
   for (int i = 0; i < count; i++) {
     spread[i] = passes[i];
     spread[i].pixels = nullptr;
+    spread[i].cell_ends = nullptr;
     once += static_cast<double>(passes[i].count) * static_cast<double>(passes[i].convolution->weight_values);
   }
   for (long t = 0; t < plan.parts; t++) {

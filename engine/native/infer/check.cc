@@ -110,6 +110,29 @@ void Program::check_tables(const Session& session, const ProgramTables& tables) 
   }
 }
 
+// Takes over the order of a mask's cells. Streams of its regions come after it, and are checked by it.
+void Program::check_order(const Session& session, int index) {
+  const int32_t* o = instructions_.data() + static_cast<long>(index) * instruction_words + 1;
+  if (o[1] < 0) return;
+  const auto need = [&](bool condition, const auto&... parts) {
+    require(condition, "instruction ", index, ": ", parts...);
+  };
+  Mask& mask = masks_[o[0]];
+  const long cells = static_cast<long>(mask.rows) * mask.columns;
+  need(o[1] + cells <= static_cast<long>(orders_.size()), "no such order of ", cells, " cells");
+  mask.listed.assign(orders_.begin() + o[1], orders_.begin() + o[1] + cells);
+  std::vector<char> seen(cells, 0);
+  for (const int32_t cell : mask.listed) {
+    need(cell >= 0 && cell < cells && !seen[cell], "an order of cells names each of ", cells, " cells once");
+    seen[cell] = 1;
+  }
+  for (size_t i = 0; i < regions_.size(); i++) {
+    if (region_sources_[i].mask != o[0] || region_sources_[i].parent >= 0) continue;
+    regions_[i].by_cells = true;
+    if (session.runs()) regions_[i].cell_ends.reserve(mask.cell_count());
+  }
+}
+
 void Program::check_instruction(const Session& session, int index) {
   const int32_t* words = instructions_.data() + static_cast<long>(index) * instruction_words;
   const int32_t* o = words + 1;
@@ -290,7 +313,7 @@ void Program::check_instruction(const Session& session, int index) {
     }
     case Operation::index:
       mask_at(0);
-      return;
+      return check_order(session, index);
     case Operation::gather: {
       const Extent &input = map_at(0), &packed = map_at(1);
       halo_at(2);

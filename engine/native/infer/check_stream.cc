@@ -63,10 +63,19 @@ void Program::check_stream(const Session& session, int index) const {
     need(i == 0 || (pass(i)[6] != static_cast<int32_t>(Layout::halo) && pass(i)[2] == pass(i - 1)[3]),
          "each pass must read what the one before it writes");
   }
+  bool by_cells = false;
+  for (int i = 0; i < writers; i++) {
+    const int32_t region = pass(i)[4];
+    need(region < static_cast<int64_t>(regions_.size()), "no such region");
+    if (region < 0 || !regions_[region].by_cells) continue;
+    by_cells = true;
+    need(i == 0 || (pass(i)[6] == static_cast<int32_t>(Layout::packed) && pass(i - 1)[4] == region),
+         "pixels that are listed cell by cell are read row by row in a stream");
+  }
   for (int i = 0; i < writers; i++) {
     for (int j = i; j < writers; j++) {
       if (pass(j)[3] != pass(i)[2]) continue;
-      need(i == 0 && j == writers - 1 && j > 0 && reads_ahead(session, index, writers),
+      need(!by_cells && i == 0 && j == writers - 1 && j > 0 && reads_ahead(session, index, writers),
            "a pass must not write over rows that an earlier one still reads");
     }
   }

@@ -31,9 +31,11 @@ struct ConvolutionPass {
   const float* residual;
   // Of the sums; where the convolution is normalised, of what is normalised instead.
   Activation activation;
-  // Output pixels, in raster order; null is all of them.
+  // Output pixels, in raster order or cell by cell; null is all of them.
   const int32_t* pixels;
   long count;
+  // Where those of each cell end; null in raster order.
+  const std::vector<int32_t>* cell_ends;
   // The pixels in squares, for Winograd's algorithm.
   const Tiling* tiling;
 
@@ -50,7 +52,7 @@ struct ConvolutionPass {
   // Index of pixel i in the map. A pass that is only described has no list of pixels; they are assumed to be spread
   // evenly.
   long place(long i) const { return pixels ? pixels[i] : spread(i, output.pixels(), count); }
-  // How many of the pixels lie before a place in the map.
+  // How many of the pixels, in raster order, lie before a place in the map.
   long before(long place) const {
     if (pixels) return std::lower_bound(pixels, pixels + count, place) - pixels;
     return std::min(count, spread(place, count, output.pixels()));

@@ -13,6 +13,20 @@ double squares_of(const Extent& map) {
   return static_cast<double>(map.batch) * ((map.height + 1) / 2) * ((map.width + 1) / 2);
 }
 
+// Pairs of rows or columns, aligned to even ones, that `cells` stretches of them have; `first(i)`: where one begins.
+template <class First>
+double pairs_of(int cells, First first) {
+  double pairs = 0;
+  for (int i = 0; i < cells; i++) pairs += (first(i + 1) - 1) / 2 - first(i) / 2 + 1;
+  return pairs;
+}
+
+// The squares of all cells of a mask, each cell's by itself.
+double squares_of(const Mask& mask) {
+  return mask.batch * pairs_of(mask.rows, [&](int row) { return mask.first_row(row); }) *
+         pairs_of(mask.columns, [&](int column) { return mask.first_column(column); });
+}
+
 }  // namespace
 
 int ProgramDescriber::describe(int at, Description* descriptions) const {
@@ -38,9 +52,10 @@ double ProgramDescriber::rate(int mask) const {
   return 1;
 }
 
-double ProgramDescriber::runs(int mask_index) const {
-  const Mask& mask = program_.masks_[mask_index];
-  const double likely = std::min(rate(mask_index), 0.5);
+double ProgramDescriber::runs(int32_t index) const {
+  const Mask& mask = mask_of(index);
+  if (region(index).by_cells) return share(index) * mask.batch * mask.height * mask.columns;
+  const double likely = std::min(rate(program_.region_sources_[index].mask), 0.5);
   return likely * (1 - likely) * mask.batch * mask.height * mask.columns;
 }
 
@@ -83,7 +98,8 @@ DescribedPass ProgramDescriber::convolution_at(const int32_t* o, bool whole_map)
   const bool partial = o[3] >= 0 && !whole_map;
   d.pixels = partial ? pixels(o[3]) : all;
   d.expected = partial && expected(o[3]) && d.pixels < all;
-  if (partial && (d.pixels < all || expected(o[3]))) d.runs = runs(program_.region_sources_[o[3]].mask);
+  const bool by_cells = partial && region(o[3]).by_cells;
+  if (partial && (by_cells || d.pixels < all || expected(o[3]))) d.runs = runs(o[3]);
   const auto input_pixels = static_cast<double>(d.pass.input.pixels());
   const bool strided = d.pass.convolution->geometry.taps() == 1;
   d.input_pixels = std::min(input_pixels, d.pixels < all ? read_pixels(o[3], o[0], d.pass.input)
@@ -91,8 +107,10 @@ DescribedPass ProgramDescriber::convolution_at(const int32_t* o, bool whole_map)
                                                         : input_pixels);
   d.pass.count = d.expected ? d.pass.output.pixels() : std::lround(d.pixels);
   if (computes_squares(*d.pass.convolution, o)) {
-    const double all_squares = squares_of(d.pass.output);
-    d.squares = partial ? std::clamp(counts_.squares[o[3]], 0.0, all_squares) : all_squares;
+    const double all_squares = by_cells ? squares_of(mask_of(o[3])) : squares_of(d.pass.output);
+    d.squares = by_cells  ? share(o[3]) * all_squares
+                : partial ? std::clamp(counts_.squares[o[3]], 0.0, all_squares)
+                          : all_squares;
     const double squares = d.expected ? all_squares : d.squares;
     if (winograd_pays(squares, static_cast<double>(d.pass.count))) d.pass.squares = std::lround(squares);
   }

@@ -159,18 +159,17 @@ void ProgramDescriber::describe_index(int mask_index, Amounts& amounts) const {
   amounts.add(Amount::passes, 1);
   // Nothing else is listed for a mask without active cells.
   if (rate(mask_index) == 0) return;
-  const double all_runs = runs(mask_index);
   for (size_t i = 0; i < program_.regions_.size(); i++) {
     const auto& source = program_.region_sources_[i];
     if (source.mask != mask_index) continue;
     const auto index = static_cast<int32_t>(i);
     amounts.add(Amount::index_regions, 1);
     // A map that is active everywhere is not listed; with expected counts this shortcut is not assumed.
-    if (expected(index) || pixels(index) < whole(index)) {
+    if (expected(index) || region(index).by_cells || pixels(index) < whole(index)) {
       amounts.add(Amount::index_pixels, whole(index));
       amounts.add(Amount::index_listed, region(index).wants_others ? whole(index) : pixels(index));
       // Branch prediction fails where runs of active pixels begin.
-      amounts.add(Amount::index_runs, source.parent < 0 ? all_runs : 3 * all_runs);
+      amounts.add(Amount::index_runs, source.parent < 0 ? runs(index) : 3 * runs(index));
     }
     if (region(index).wants_tiling) {
       amounts.add(Amount::index_squares, pixels(index));

@@ -111,6 +111,7 @@ void global_pool(const Machine& machine, Extent input, const float* source, Layo
       count = plane;
     } else {
       const auto& pixels = region->pixels;
+      // Image by image, whatever the order in each.
       const auto begin = std::lower_bound(pixels.begin(), pixels.end(), n * plane);
       const auto end = std::lower_bound(begin, pixels.end(), (n + 1) * plane);
       for (auto it = begin; it != end && goes_on(it - begin); ++it)
@@ -172,6 +173,11 @@ void scatter(const Machine& machine, const Region& region, int channels, const f
       std::memcpy(destination + first * C, packed + first * C, (last - first) * C * sizeof(float));
       return;
     }
+    if (region.by_cells) {
+      for (long q = first; q < last; q++)
+        if (!region.inside[q]) std::memset(destination + q * C, 0, C * sizeof(float));
+      return;
+    }
     auto next = std::lower_bound(region.pixels.begin(), region.pixels.end(), first);
     for (long q = first; q < last; q++) {
       float* out = destination + q * C;
@@ -182,6 +188,10 @@ void scatter(const Machine& machine, const Region& region, int channels, const f
         std::memset(out, 0, C * sizeof(float));
       }
     }
+  });
+  if (!region.by_cells) return;
+  for_rows(machine, region.count(), [&](long i) {
+    std::memcpy(destination + region.pixels[i] * C, packed + i * C, C * sizeof(float));
   });
 }
 

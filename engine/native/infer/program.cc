@@ -27,6 +27,7 @@ bool computes_squares(const PackedConvolution& convolution, const int32_t* opera
 Program::Program(const Session& session, ProgramTables tables) {
   check_tables(session, tables);
   instructions_ = std::move(tables.instructions);
+  orders_ = std::move(tables.orders);
   for (int at = 0; at < instruction_count(); at++) check_instruction(session, at);
   check_values(tables);
   milliseconds_.assign(instruction_count(), 0);
@@ -206,7 +207,7 @@ void Program::run_stream(Session& session, const Machine& machine, int at, int c
     for (long b = 0; b < bands; b++) {
       const long end = rows * (b + 1) / bands;
       run_add(session, machine, words(0), rows * b / bands, end);
-      if (pools) following.advance(final_pixels(pixels, rows, end, map.pixels()));
+      if (pools) following.advance(final_pixels(pixels, region && region->by_cells, rows, end, map.pixels()));
     }
   }
   // If nothing was active, the map was final before.
@@ -253,6 +254,7 @@ bool Program::prepare_convolution(Session& session, const Machine& machine, cons
       const auto& pixels = o[4] ? region.others : region.pixels;
       pass.pixels = pixels.data();
       pass.count = static_cast<long>(pixels.size());
+      if (region.by_cells && !o[4]) pass.cell_ends = &region.cell_ends;
     }
   }
   if (pass.count == 0) return false;

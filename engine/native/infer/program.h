@@ -32,7 +32,7 @@ enum class Operation : int32_t {
   add,          // a, b, destination, activation
   grid_pool,    // source, pooled, mask, mask whose active cells alone have changed since
   decide,       // mask, masker, pooled
-  index,        // mask
+  index,        // mask, where its order of cells begins in the table of orders or -1
   gather,       // source, destination, halo
   scatter,      // source, destination, region
   scatter_add,  // source, destination, region, activation, shortcut, source layout
@@ -62,6 +62,8 @@ struct ProgramTables {
   std::vector<int32_t> instructions;
   // Accesses by JavaScript: before which instruction, map or mask, 0 reads the map or 1 writes it or 2 decides the mask.
   std::vector<int32_t> accesses;
+  // Orders of the cells of one image, one behind the other.
+  std::vector<int32_t> orders;
 };
 
 // A read or write of a map by an instruction; a map changed in place is both read and written.
@@ -160,6 +162,7 @@ class Program {
   void check_tables(const Session& session, const ProgramTables& tables);
   void check_instruction(const Session& session, int at);
   void check_attention(const Session& session, int at);
+  void check_order(const Session& session, int at);
   // Rejects a program in which an instruction, a stream or JavaScript would read a value that does not exist.
   void check_values(const ProgramTables& tables);
   Few<Access> accesses_of(int at) const;
@@ -196,6 +199,7 @@ class Program {
   // Squares of whole maps, for passes without a region.
   std::vector<std::pair<Extent, Tiling>> tilings_;
   std::vector<int32_t> instructions_;
+  std::vector<int32_t> orders_;
   std::vector<char> inside_stream_;
   std::vector<char> read_by_script_, written_by_script_;
   std::vector<double> milliseconds_;

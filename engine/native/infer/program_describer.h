@@ -38,10 +38,10 @@ class ProgramDescriber {
   // Share of a mask's pixels that are active.
   double rate(int mask) const;
 
-  // Runs of active pixels in the rows of a mask's map. With randomly active cells a run begins where an active cell
-  // follows an inactive one. Above half of the cells runs become fewer again; that is ignored, so that a higher rate
-  // never costs less.
-  double runs(int mask_index) const;
+  // Runs of active pixels in the rows of a mask's map, as a region lists them. With randomly active cells a run begins
+  // where an active cell follows an inactive one. Above half of the cells runs become fewer again; that is ignored, so
+  // that a higher rate never costs less. Listed cell by cell, every row of a cell is one.
+  double runs(int32_t region) const;
 
   // Input pixels that a convolution reads to compute the pixels of a region: those of the input's region if there is
   // one; otherwise estimated from the share of active pixels and the surroundings of their runs along both axes.

@@ -29,6 +29,30 @@ void list_pixels(Region& region) {
   if (region.all) region.pixels.clear();
 }
 
+// Lists the pixels of a mask's own region cell by cell.
+void list_cells(const Mask& mask, Region& region) {
+  region.pixels.clear();
+  region.others.clear();
+  region.cell_ends.clear();
+  region.all = false;
+  const auto of_image = static_cast<long>(mask.listed.size());
+  for (int n = 0; n < mask.batch; n++) {
+    for (const int32_t cell : mask.listed) {
+      if (!mask.cells[n * of_image + cell]) continue;
+      const int row = cell / mask.columns, column = cell % mask.columns;
+      for (int y = mask.first_row(row); y < mask.first_row(row + 1); y++) {
+        const long first = (static_cast<long>(n) * mask.height + y) * mask.width;
+        for (int x = mask.first_column(column); x < mask.first_column(column + 1); x++)
+          region.pixels.push_back(static_cast<int32_t>(first + x));
+      }
+      region.cell_ends.push_back(static_cast<int32_t>(region.pixels.size()));
+    }
+  }
+  if (!region.wants_others) return;
+  for (long q = 0; q < region.map_pixels(); q++)
+    if (!region.inside[q]) region.others.push_back(static_cast<int32_t>(q));
+}
+
 // Positions along an axis that a kernel reads to compute all outputs.
 std::vector<uint8_t> positions_read(int inputs, int outputs, int kernel, int stride, int pad, int dilation) {
   std::vector<uint8_t> read(inputs, 0);
@@ -49,6 +73,7 @@ void make_whole(Region& region) {
 void make_empty(Region& region) {
   region.all = false;
   region.pixels.clear();
+  region.cell_ends.clear();
   std::fill(region.inside.begin(), region.inside.end(), uint8_t{0});
   if (!region.wants_others) return;
   region.others.resize(region.map_pixels());
@@ -80,7 +105,7 @@ void Region::reserve() {
 
 void fill_from_mask(const Mask& mask, Region& region) {
   const long active = std::count_if(mask.cells.begin(), mask.cells.end(), [](uint8_t cell) { return cell != 0; });
-  if (active == mask.cell_count()) return make_whole(region);
+  if (active == mask.cell_count() && !region.by_cells) return make_whole(region);
   if (active == 0) return make_empty(region);
   const uint8_t* cells = mask.cells.data();
   for (int n = 0; n < mask.batch; n++) {
@@ -95,6 +120,7 @@ void fill_from_mask(const Mask& mask, Region& region) {
         std::memcpy(first + static_cast<long>(y - top) * mask.width, first, mask.width);
     }
   }
+  if (region.by_cells) return list_cells(mask, region);
   list_pixels(region);
 }
 
@@ -148,10 +174,12 @@ void fill_halo(const Mask& mask, const Region& region, Halo& halo) {
   halo.first_tap.clear();
   halo.pitch.clear();
   halo.rows = 0;
-  // Cells in raster order; then, for each pixel in raster order, its cell.
+  // Cells in their order; then, for each pixel in the region's order, its cell.
   thread_local std::vector<int32_t> cell_of;
   cell_of.assign(mask.cell_count(), -1);
-  for (long cell = 0; cell < mask.cell_count(); cell++) {
+  const auto of_image = static_cast<long>(mask.listed.size());
+  for (long i = 0; i < mask.cell_count(); i++) {
+    const long cell = of_image == 0 ? i : i - i % of_image + mask.listed[i % of_image];
     if (!mask.cells[cell]) continue;
     const int column = static_cast<int>(cell % mask.columns);
     const int row = static_cast<int>(cell / mask.columns % mask.rows);

@@ -16,6 +16,8 @@ struct Mask {
   std::vector<float> margins;
   // Working memory: the cells of one image in order of energy, for maskers that decide by it.
   std::vector<int32_t> order;
+  // The cells of one image in the order in which the mask's own region lists them; empty: pixels are in raster order.
+  std::vector<int32_t> listed = {};
 
   long cell_count() const { return static_cast<long>(batch) * rows * columns; }
   // Pixel y belongs to cell floor(y * rows / height): the first of a cell is ceil(cell * height / rows).
@@ -23,7 +25,8 @@ struct Mask {
   int first_column(int cell) const { return (static_cast<int64_t>(cell) * width + columns - 1) / columns; }
 };
 
-// The pixels of a map that are computed, in raster order.
+// The pixels of a map that are computed, in raster order, or cell by cell: image by image and, in each cell, in raster
+// order.
 struct Region {
   int batch, height, width;
   // True when the region is the whole map; `pixels` is then empty.
@@ -36,6 +39,10 @@ struct Region {
   // The pixels grouped in squares, where a pass needs them.
   Tiling tiling;
   bool wants_tiling = false;
+  // True when the pixels are listed cell by cell, even where all are active; `cell_ends` are then the places in the list
+  // at which those of each active cell end.
+  bool by_cells = false;
+  std::vector<int32_t> cell_ends;
 
   long map_pixels() const { return static_cast<long>(batch) * height * width; }
   long count() const { return all ? map_pixels() : static_cast<long>(pixels.size()); }

@@ -60,7 +60,7 @@ napi_value add_masker(napi_env env, napi_callback_info info) {
 
 napi_value add_program(napi_env env, napi_callback_info info) {
   return guarded(env, [&] {
-    const Arguments arguments(env, info, 8);
+    const Arguments arguments(env, info, 9);
     Session& session = idle_session(env, arguments[0]);
     ProgramTables tables;
     tables.buffers = arguments.copy<double>(1, "buffers");
@@ -70,6 +70,7 @@ napi_value add_program(napi_env env, napi_callback_info info) {
     tables.halos = arguments.copy<int32_t>(5, "halos");
     tables.instructions = arguments.copy<int32_t>(6, "instructions");
     tables.accesses = arguments.copy<int32_t>(7, "accesses");
+    tables.orders = arguments.copy<int32_t>(8, "orders");
     const int index = session.add_program(std::move(tables));
     handle_of(env, arguments[0]).report(env);
     return number_value(env, index);

@@ -125,8 +125,9 @@ long added_bands(int threads, long band_pixels, long rows, long channels) {
   return wanted > 0 ? wanted : std::max(1L, 4 * rows * channels / (threads * limits::band_bytes));
 }
 
-long final_pixels(const int32_t* pixels, long count, long done, long map_pixels) {
+long final_pixels(const int32_t* pixels, bool by_cells, long count, long done, long map_pixels) {
   if (done >= count) return map_pixels;
+  if (by_cells) return 0;
   return pixels ? pixels[done] : done;
 }
 
@@ -146,7 +147,7 @@ void stream(const Machine& machine, const ConvolutionPass* passes, int count, Fo
   const StreamPlan plan = plan_stream(machine.threads, machine.band_pixels, passes, count,
                                       last.destination == passes[0].source);
   const auto pooled = [&](long done) {
-    if (pool) pool->advance(final_pixels(last.pixels, last.count, done, last.output.pixels()));
+    if (pool) pool->advance(final_pixels(last.pixels, last.cell_ends != nullptr, last.count, done, last.output.pixels()));
   };
   const BorderCopies borders(machine.scratch->borders, plan, passes[0]);
   if (plan.parts == 1) return stream_part(machine, passes, count, plan, 0, borders, pooled);

@@ -8,12 +8,10 @@ namespace fovea {
 
 namespace {
 
-// `pixel_at(i)` is the index in the map of the pass's pixel i, ascending.
+// Adds the squares of pixels [first, count) of the pass. `pixel_at(i)` is the index in the map of pixel i, ascending.
 template <class PixelAt>
-void fill(int height, int width, long count, PixelAt pixel_at, Tiling& tiling) {
-  tiling.squares.clear();
-  tiling.pixels = count;
-  for (long first = 0; first < count;) {
+void fill(int height, int width, long first, long count, PixelAt pixel_at, Tiling& tiling) {
+  while (first < count) {
     const long row = pixel_at(first) / width;
     const long image = row / height;
     const long top = image * height + (row - image * height) / 2 * 2;
@@ -55,15 +53,23 @@ long Tiling::square_of(long pixel_index) const {
 }
 
 void fill_tiling(const Extent& map, Tiling& tiling) {
-  fill(map.height, map.width, map.pixels(), [](long i) { return i; }, tiling);
+  tiling.squares.clear();
+  tiling.pixels = map.pixels();
+  fill(map.height, map.width, 0, map.pixels(), [](long i) { return i; }, tiling);
 }
 
 void fill_tiling(const Region& region, Tiling& tiling) {
-  if (region.all)
-    fill(region.height, region.width, region.map_pixels(), [](long i) { return i; }, tiling);
-  else
-    fill(region.height, region.width, region.count(), [&](long i) { return static_cast<long>(region.pixels[i]); },
-         tiling);
+  if (region.all) return fill_tiling(Extent{region.batch, region.height, region.width, 1}, tiling);
+  tiling.squares.clear();
+  tiling.pixels = region.count();
+  const auto listed = [&](long i) { return static_cast<long>(region.pixels[i]); };
+  if (!region.by_cells) return fill(region.height, region.width, 0, region.count(), listed, tiling);
+  // A square that two cells share is computed once for each: their pixels are not together in the list.
+  long first = 0;
+  for (const int32_t end : region.cell_ends) {
+    fill(region.height, region.width, first, end, listed, tiling);
+    first = end;
+  }
 }
 
 }  // namespace fovea

@@ -24,12 +24,13 @@ struct Square {
 };
 
 struct Tiling {
-  // In raster order: squares of the same two rows of pixels are consecutive.
+  // In raster order, or in that of the cells of a region and in raster order in each: squares of the same two rows of
+  // pixels are consecutive.
   std::vector<Square> squares;
   long pixels = 0;
 
   void reserve(const Extent& map);
-  // Squares that contain the pixels [first, last) of the pass; both bounds lie between pairs of rows.
+  // Squares that contain the pixels [first, last) of the pass; both bounds lie between pairs of rows, or between cells.
   long square_of(long pixel_index) const;
 };
 

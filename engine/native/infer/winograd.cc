@@ -210,10 +210,15 @@ Range pair_of_rows(const ConvolutionPass& pass, long pixel) {
 
 long winograd_align(const ConvolutionPass& pass, long end) {
   if (end <= 0 || end >= pass.count) return end;
+  if (pass.cell_ends) return *std::lower_bound(pass.cell_ends->begin(), pass.cell_ends->end(), end);
   return pass.before(pair_of_rows(pass, end - 1).last * pass.output.width);
 }
 
 long winograd_begin(const ConvolutionPass& pass, long begin) {
+  if (pass.cell_ends) {
+    const auto after = std::upper_bound(pass.cell_ends->begin(), pass.cell_ends->end(), begin);
+    return after == pass.cell_ends->begin() ? 0 : *(after - 1);
+  }
   return pass.before(pair_of_rows(pass, begin).first * pass.output.width);
 }
 

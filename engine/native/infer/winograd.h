@@ -26,10 +26,10 @@ void winograd_range(const Machine& machine, const ConvolutionPass& pass, long fi
 // there is one, or in proportion for a pass that is only described.
 long squares_before(const ConvolutionPass& pass, long pixel);
 
-// The end of the pair of output rows that contains pixel `end - 1` of the pass.
+// The end of the pair of output rows, or of the cell, that contains pixel `end - 1` of the pass.
 long winograd_align(const ConvolutionPass& pass, long end);
 
-// The first pixel of the pair of output rows that contains pixel `begin` of the pass.
+// The first pixel of the pair of output rows, or of the cell, that contains pixel `begin` of the pass.
 long winograd_begin(const ConvolutionPass& pass, long begin);
 
 }  // namespace fovea

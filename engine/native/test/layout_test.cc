@@ -1,6 +1,7 @@
 // Packed weights, and the lists of pixels that follow from masks, against their definitions.
 #include <algorithm>
 #include <array>
+#include <numeric>
 
 #include "infer/pack.h"
 #include "infer/region.h"
@@ -51,6 +52,28 @@ Region region_of(int batch, int height, int width) {
   return region;
 }
 
+// Lists a mask's own region cell by cell, in a random order.
+void order_cells(Numbers& numbers, Mask& mask, Region& region) {
+  mask.listed.resize(static_cast<size_t>(mask.rows) * mask.columns);
+  std::iota(mask.listed.begin(), mask.listed.end(), 0);
+  for (int i = static_cast<int>(mask.listed.size()) - 1; i > 0; i--)
+    std::swap(mask.listed[i], mask.listed[numbers.below(i + 1)]);
+  region.by_cells = true;
+}
+
+// The pixels of a mask's active cells, cell by cell.
+std::vector<int32_t> cell_by_cell(const Mask& mask) {
+  std::vector<int32_t> pixels;
+  for (int n = 0; n < mask.batch; n++)
+    for (const int32_t cell : mask.listed)
+      for (int y = 0; y < mask.height; y++)
+        for (int x = 0; x < mask.width; x++)
+          if (cell == y * mask.rows / mask.height * mask.columns + x * mask.columns / mask.width &&
+              mask.cells[n * mask.listed.size() + cell])
+            pixels.push_back((n * mask.height + y) * mask.width + x);
+  return pixels;
+}
+
 // One value a pixel, 1 where the region has it.
 std::vector<uint8_t> spread(const Region& region) {
   std::vector<uint8_t> pixels(region.map_pixels(), region.all ? 1 : 0);
@@ -63,7 +86,8 @@ void expect_others(const Region& region, const std::string& name) {
   const std::vector<uint8_t> inside = spread(region);
   expect(region.others.size() + region.pixels.size() == inside.size(), name + ": others are not the rest");
   for (int32_t pixel : region.others) expect(!inside[pixel], name + ": a pixel is inside and outside");
-  expect(std::is_sorted(region.pixels.begin(), region.pixels.end()), name + ": pixels are not in raster order");
+  expect(region.by_cells || std::is_sorted(region.pixels.begin(), region.pixels.end()),
+         name + ": pixels are not in raster order");
 }
 
 }  // namespace
@@ -117,9 +141,15 @@ TEST("a mask's region has the pixels of its active cells") {
     Numbers numbers(static_cast<uint64_t>(seed));
     const int height = 1 + numbers.below(20), width = 1 + numbers.below(20);
     const int rows = 1 + numbers.below(height), columns = 1 + numbers.below(width), batch = 1 + numbers.below(3);
-    const Mask mask = random_mask(numbers, batch, rows, columns, height, width, numbers.below(5));
+    Mask mask = random_mask(numbers, batch, rows, columns, height, width, numbers.below(5));
     Region region = region_of(batch, height, width);
+    if (seed % 2 == 0) order_cells(numbers, mask, region);
     fill_from_mask(mask, region);
+    if (region.by_cells) {
+      expect(!region.all && region.pixels == cell_by_cell(mask), "seed " + std::to_string(seed) + ": not cell by cell");
+      const int32_t end = region.cell_ends.empty() ? 0 : region.cell_ends.back();
+      expect(end == static_cast<int32_t>(region.pixels.size()), "seed " + std::to_string(seed) + ": where cells end");
+    }
     const std::vector<uint8_t> pixels = spread(region);
     for (int n = 0; n < batch; n++)
       for (int y = 0; y < height; y++)
@@ -139,9 +169,10 @@ TEST("a receptive region has exactly the pixels that a convolution reads, also o
     const Geometry g = square_kernel(1, 1, kernel, stride, numbers.below(kernel), dilation, 1);
     const int in_height = 10 + numbers.below(12), in_width = 10 + numbers.below(12), batch = 1 + numbers.below(2);
     const int height = g.output_height(in_height), width = g.output_width(in_width);
-    const Mask mask = random_mask(numbers, batch, 1 + numbers.below(height), 1 + numbers.below(width), height, width,
-                                  numbers.below(5));
+    Mask mask = random_mask(numbers, batch, 1 + numbers.below(height), 1 + numbers.below(width), height, width,
+                            numbers.below(5));
     Region output = region_of(batch, height, width), input = region_of(batch, in_height, in_width);
+    if (seed % 2 == 0) order_cells(numbers, mask, output);
     fill_from_mask(mask, output);
     fill_receptive(output, g, input);
     std::vector<uint8_t> wanted(input.map_pixels(), 0);
@@ -166,12 +197,19 @@ TEST("squares hold every pixel of a region once, each in its place") {
   for (int seed = 1; seed <= 200; seed++) {
     Numbers numbers(static_cast<uint64_t>(seed));
     const int height = 1 + numbers.below(15), width = 1 + numbers.below(15), batch = 1 + numbers.below(2);
-    const Mask mask = random_mask(numbers, batch, 1 + numbers.below(height), 1 + numbers.below(width), height, width,
-                                  1 + numbers.below(4));
+    Mask mask = random_mask(numbers, batch, 1 + numbers.below(height), 1 + numbers.below(width), height, width,
+                            1 + numbers.below(4));
     Region region = region_of(batch, height, width);
+    if (seed % 2 == 0) order_cells(numbers, mask, region);
     fill_from_mask(mask, region);
     Tiling tiling;
     fill_tiling(region, tiling);
+    for (const int32_t end : region.cell_ends) {
+      const long before = tiling.square_of(end);
+      for (long s = 0; s < static_cast<long>(tiling.squares.size()); s++)
+        for (const int32_t i : tiling.squares[s].index)
+          expect(i < 0 || (i < end) == (s < before), "seed " + std::to_string(seed) + ": a square of two cells");
+    }
     std::vector<int> seen(region.count(), 0);
     for (const Square& square : tiling.squares) {
       expect(square.y % 2 == 0 && square.x % 2 == 0, "a square begins at an odd pixel");

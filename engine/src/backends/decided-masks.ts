@@ -9,6 +9,7 @@ import type { LoweredNetwork } from '../plan/lower.js';
 import type { Plan } from '../plan/plan.js';
 import type { AdaptiveBlock } from '../primitives/network-lowering.js';
 import type { OperationOf, ProgramMask, ProgramRegion } from '../program/program.js';
+import { listCells, listPixels } from './listed-pixels.js';
 
 const noValues = new Float32Array(0);
 
@@ -16,6 +17,7 @@ const noValues = new Float32Array(0);
 export class DecidedMasks {
   readonly #masks = new Map<ProgramMask, Mask>();
   readonly #regions = new Map<ProgramRegion, Uint8Array>();
+  readonly #orders = new Map<ProgramMask, readonly number[]>();
   readonly #counts: Float64Array;
   readonly #adaptive: ReadonlyMap<ProgramMask, AdaptiveBlock>;
 
@@ -53,7 +55,8 @@ export class DecidedMasks {
   }
 
   /** Finds the pixels of all regions of a mask. */
-  index(mask: ProgramMask): void {
+  index({ mask, order }: OperationOf<'index'>): void {
+    if (order) this.#orders.set(mask, order);
     for (const region of this.lowered.program.regions) {
       if (region.mask !== mask) continue;
       const pixels = this.#pixelsOf(region);
@@ -67,6 +70,12 @@ export class DecidedMasks {
     const pixels = this.#regions.get(region);
     if (!pixels) throw new Error(`region ${region.id} is used before mask ${region.mask.id} is indexed`);
     return pixels;
+  }
+
+  /** Numbers of a region's pixels on the whole map, in the order in which they are gone through and packed. */
+  listed(region: ProgramRegion): Int32Array<ArrayBuffer> {
+    const order = region.reads ? undefined : this.#orders.get(region.mask);
+    return order ? listCells(this.mask(region.mask), order) : listPixels(this.pixels(region));
   }
 
   /** How many pixels each region has, by id. */

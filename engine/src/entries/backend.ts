@@ -56,6 +56,7 @@ export { type NetworkShapes, networkShapes, type ValueShape } from '../network/w
 export type { Group } from '../plan/plan.js';
 export type { Rewrite, RewriteTools } from '../plan/rewrite.js';
 export { mapBytes } from '../program/buffers.js';
+export { type CellOrder, cellOrder, orderCells } from '../program/cell-order.js';
 export type { Operation, Program, ProgramMap, ProgramMask, ProgramRegion, Step } from '../program/program.js';
 export { mergeSteps, splitStep, stepOf } from '../program/steps.js';
 export { backendNames, getBackend, registerBackend } from '../run/backends.js';

@@ -3,7 +3,7 @@ import type { Shape } from '../tensor.js';
 
 /**
  * A strategy's own change to what the groups of a block's plan were lowered to: other fusions, streams and bands, another
- * order of steps, another layout or region of an intermediate. What comes back is checked before it runs, as any
+ * order of steps or of cells, another layout or region of an intermediate. What comes back is checked before it runs, as any
  * program is, and must leave the same values in the same maps: a rewrite changes how a block is computed, not what.
  */
 export interface Rewrite {

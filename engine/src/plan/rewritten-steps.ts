@@ -55,6 +55,11 @@ const activation: Rule = (value) =>
   isActivation(value) ? undefined : 'the name of an activation is accepted';
 const convolution: Rule = (value, { block }) =>
   rolesOf(block).has(value as Convolution) ? undefined : "one of the block's own convolutions is accepted";
+/** Each cell of the mask once: that is the verifier's to say, which knows how many there are. */
+const order: Rule = (value) =>
+  Array.isArray(value) && value.every(Number.isInteger)
+    ? undefined
+    : 'a list with the number of each cell once is accepted';
 const asLowered =
   (kind: 'decide' | 'ask' | 'grid-pool' | 'average-pool' | 'excite', field: string): Rule =>
   (value, { original }) =>
@@ -85,7 +90,7 @@ const fields: { readonly [K in Kind]: { readonly [F in FieldsOf<K>]-?: Rule } } 
   },
   decide: { mask, pooled: map, decider: asLowered('decide', 'decider') },
   ask: { block: asLowered('ask', 'block'), mask, pooled: map },
-  index: { mask },
+  index: { mask, order: optional(order) },
   gather: { source: map, destination: map },
   scatter: { source: map, destination: map },
   'scatter-add': { source: map, destination: map, region, shortcut: map, activation },
@@ -174,7 +179,9 @@ function checkedOperation(
   for (const [field, rule] of rules) {
     const accepted = rule(given[field], among);
     if (accepted) fail(`${kind}: ${field} is ${said(given[field])}; ${accepted}`);
-    if (given[field] !== undefined) copy[field] = given[field];
+    const value = given[field];
+    if (value !== undefined)
+      copy[field] = field === 'order' ? Object.freeze([...(value as number[])]) : value;
   }
   return copy as unknown as Operation;
 }

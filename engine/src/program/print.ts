@@ -47,6 +47,15 @@ function mapText({ id, shape, dtype, layout }: ProgramMap): string {
   return `%${id} ${type}[${shape.join(', ')}]${layoutText(layout)}`;
 }
 
+/** How many cells of an order are printed. */
+const PRINTED_CELLS = 8;
+
+function orderText(order: readonly number[] | undefined): string {
+  if (!order) return '';
+  const cells = order.slice(0, PRINTED_CELLS).join(' ');
+  return `, cells in the order ${cells}${order.length > PRINTED_CELLS ? ' …' : ''}`;
+}
+
 /** An operation as text, as `printProgram` writes it. */
 export function operationText(operation: Operation): string {
   const { kind } = operation;
@@ -98,7 +107,7 @@ export function operationText(operation: Operation): string {
       return `${output ? mapText(output) : '?'} = foreign ${node.name} ${inputs.map(ref).join(' ')}`;
     }
     case 'index':
-      return `index mask ${operation.mask.id}`;
+      return `index mask ${operation.mask.id}${orderText(operation.order)}`;
     case 'scatter-add': {
       const { source, destination, region, shortcut, activation } = operation;
       return `${mapText(destination)} = scatter-add ${ref(source)}${at(region)} + ${ref(shortcut)} ${activation}`;

@@ -204,7 +204,16 @@ export type Operation =
       readonly output?: ProgramMap;
     }
   /** From a mask's cells to the pixels of all its regions and halos. */
-  | { readonly kind: 'index'; readonly mask: ProgramMask }
+  | {
+      readonly kind: 'index';
+      readonly mask: ProgramMask;
+      /**
+       * The cells of one image in the order in which active ones are gone through, each once, numbered row by row; the
+       * pixels of each in raster order. It holds for the mask's own region and its halos: what convolutions read around
+       * them stays in raster order, as all does when it is left out. What is computed does not depend on it.
+       */
+      readonly order?: readonly number[];
+    }
   /** Copies active cells with their halo, zeros outside the image. */
   | { readonly kind: 'gather'; readonly source: ProgramMap; readonly destination: ProgramMap }
   /** Packed rows to their places, zeros everywhere else. */

@@ -6,11 +6,16 @@ import type { Step } from './program.js';
 
 /** The first step that computes a convolution; undefined when none does. */
 export function stepOf(steps: readonly Step[], convolution: Convolution): Step | undefined {
-  expectArgument(steps, someSteps, 'stepOf: steps');
+  expectSteps(steps, 'stepOf: steps');
   expectArgument(convolution, aConvolution, 'stepOf: convolution');
   return steps.find(({ operations }) =>
     operations.some((operation) => operation.kind === 'convolve' && operation.convolution === convolution),
   );
+}
+
+/** @throws FoveaError `bad-argument` for something that is no list of steps */
+export function expectSteps(steps: readonly Step[], where: string): void {
+  expectArgument(steps, someSteps, where);
 }
 
 const someSteps: Kind = {
@@ -65,7 +70,7 @@ export function splitStep(steps: readonly Step[], step: Step, at?: number): Step
 }
 
 function expectStep(steps: readonly Step[], step: Step | undefined): Step {
-  expectArgument(steps, someSteps, 'steps');
+  expectSteps(steps, 'steps');
   expectArgument(step, later, 'a step');
   if (!step || !steps.includes(step))
     throw new FoveaError(

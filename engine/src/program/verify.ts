@@ -3,6 +3,7 @@ import type { Convolution } from '../network/network.js';
 import { mapNormalisationProblem, normalisationFits } from '../network/normalisation.js';
 import { convolutionOutput, isPointwise } from '../network/shapes.js';
 import { accessesOf, intermediatesOf } from './accesses.js';
+import { orderedStreamProblem, orderProblem } from './cell-order.js';
 import { copyProblem, productProblem, resizeProblem } from './joins.js';
 import { MapChecks, type ProgramTables } from './map-checks.js';
 import {
@@ -38,6 +39,8 @@ export function verifyProgram(program: Program): Program {
 export class Verifier {
   readonly #decided = new Set<ProgramMask>();
   readonly #indexed = new Set<ProgramMask>();
+  /** Masks whose cells are gone through in an order of their own. */
+  readonly #ordered = new Set<ProgramMask>();
   readonly #maps: MapChecks;
   #seen = 0;
 
@@ -76,7 +79,10 @@ export class Verifier {
           step.operations.length > 1),
       `bands of ${bandPixels} pixels; a stream may have an integer from 1 to ${MOST_BAND_PIXELS}`,
     );
-    if (step.operations.length > 1) this.#maps.fine(streamProblem(step.operations));
+    if (step.operations.length > 1) {
+      this.#maps.fine(streamProblem(step.operations));
+      this.#maps.fine(orderedStreamProblem(step.operations, (mask) => this.#ordered.has(mask)));
+    }
     for (const operation of step.operations) {
       this.#maps.where = `${name} (${operation.kind})`;
       const { reads, writes } = accessesOf(operation);
@@ -191,9 +197,7 @@ export class Verifier {
         if (operation.output) this.#maps.held.set(operation.output, 'all');
         return;
       case 'index':
-        this.#ourMask(operation.mask);
-        this.#maps.need(this.#isDecided(operation.mask), `mask ${operation.mask.id} is not decided yet`);
-        this.#indexed.add(operation.mask);
+        this.#index(operation);
         return;
       case 'gather': {
         const { source, destination } = operation;
@@ -249,6 +253,15 @@ export class Verifier {
       default:
         operation satisfies never;
     }
+  }
+
+  #index({ mask, order }: OperationOf<'index'>): void {
+    this.#ourMask(mask);
+    this.#maps.need(this.#isDecided(mask), `mask ${mask.id} is not decided yet`);
+    this.#maps.need(!this.#indexed.has(mask), `mask ${mask.id} is indexed twice`);
+    this.#maps.fine(order && orderProblem(order, mask));
+    this.#indexed.add(mask);
+    if (order) this.#ordered.add(mask);
   }
 
   #copyChannels(operation: OperationOf<'copy-channels'>): void {

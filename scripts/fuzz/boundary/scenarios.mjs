@@ -1,7 +1,8 @@
-import { nativeBackendWith } from '../../../engine/lib/entries/backend.js';
+import { cellOrder, nativeBackendWith, orderCells } from '../../../engine/lib/entries/backend.js';
 import { adaptMaskers, generateDataset, imagesOf, train } from '../../../engine/lib/entries/train.js';
 import {
   builtNetwork,
+  getStrategy,
   predict,
   randomMasker,
   run,
@@ -27,6 +28,16 @@ export async function useEngine(random) {
   for (const operation of rareOperations()) new TrainProgram([operation]);
 }
 
+/** A strategy that goes through cells in another order. */
+function ordered(base) {
+  const apply = (steps) => orderCells(steps, (rows, columns) => cellOrder('morton', rows, columns));
+  return {
+    name: `${base} in another order`,
+    description: 'goes through cells in squares of squares',
+    plan: (context) => ({ ...getStrategy(base).plan(context), rewrite: { name: 'another order', apply } }),
+  };
+}
+
 async function runNetworks(noise) {
   const device = calibratedDevice();
   const threads = 2;
@@ -49,7 +60,14 @@ async function runNetworks(noise) {
   ]) {
     const image = noise(48, 40, 2);
     const granularity = 2;
-    for (const strategy of ['dense', 'unfused', 'lasnet', 'streamed']) {
+    for (const strategy of [
+      'dense',
+      'unfused',
+      'lasnet',
+      'streamed',
+      ordered('lasnet'),
+      ordered('streamed'),
+    ]) {
       for (const masker of [randomMasker(0.4), saliencyMasker(0.6), custom]) {
         for (const excitation of ['exact', 'active']) {
           await run(network, image, {

@@ -2,6 +2,7 @@ import { type Plan, Random } from '@fovea/engine';
 import {
   mergeSteps,
   type Operation,
+  orderCells,
   type ProgramMap,
   type Rewrite,
   type RewriteTools,
@@ -65,6 +66,18 @@ const edits: readonly Edit[] = [
     );
     const bandPixels = pick([1, 3, 7, 16, 64, 200], random)!;
     return steps.map((other) => (other === step ? { ...step, bandPixels } : other));
+  },
+  // Another order of cells, with streams cut for it or not.
+  (steps, random) => {
+    const order = (rows: number, columns: number) =>
+      Array.from({ length: rows * columns }, (_, cell) => [random.next(), cell] as const)
+        .toSorted(([a], [b]) => a - b)
+        .map(([, cell]) => cell);
+    if (random.next() < 0.7) return orderCells(steps, order);
+    const found = operationsOf(steps).find((operation) => operation.kind === 'index');
+    if (found?.kind !== 'index') return steps;
+    const { rows, columns } = found.mask;
+    return replaced(steps, found, { ...found, order: order(rows, columns) });
   },
   // Computed everywhere.
   (steps, random) => {

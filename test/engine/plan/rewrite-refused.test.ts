@@ -1,5 +1,13 @@
 import { getStrategy, predict, programText, type Strategy } from '@fovea/engine';
-import { mergeSteps, type Operation, type ProgramMap, type Rewrite, type Step } from '@fovea/engine/backend';
+import {
+  cellOrder,
+  mergeSteps,
+  type Operation,
+  orderCells,
+  type ProgramMap,
+  type Rewrite,
+  type Step,
+} from '@fovea/engine/backend';
 import { describe, expect, it } from 'vitest';
 import { denseFirst, rewritten } from '../support/rewrites.js';
 import { smallNetwork } from '../support/small-network.js';
@@ -174,6 +182,37 @@ describe('what a rewrite answers is refused', () => {
       'a map of no size',
       (_, { map }) => [map([1, 0, 1, 1])] as never,
       /a map of \[1,0,1,1\]; \[N, H, W, C\]/,
+    ],
+    [
+      'an order of cells that names one twice',
+      (steps) => orderCells(steps, (rows, columns) => Array(rows * columns).fill(0)),
+      /step \d+, index mask 0, cells in the order 0 0.*: an order of cells with 0 twice; each of 6 x 5 cells/,
+    ],
+    [
+      'an order of other cells',
+      (steps) => orderCells(steps, (rows, columns) => cellOrder('rows', rows, columns + 1)),
+      /an order of cells with 30; each of 6 x 5 cells is accepted once, from 0 to 29/,
+    ],
+    [
+      'an order of some cells',
+      (steps) => orderCells(steps, () => [5, 2]),
+      /an order of 2 cells; each of 6 x 5 cells/,
+    ],
+    [
+      'an order that is no list of cells',
+      (steps) => orderCells(steps, () => 'rows' as never),
+      /index: order is "rows"; a list with the number of each cell once is accepted/,
+    ],
+    [
+      'another order of cells in a stream that reads around them',
+      changing('index', (operation) => ({ ...operation, order: cellOrder('morton', 6, 5) })),
+      /block0.conv2 goes through cells in an order of their own, and would read around them what is not there yet/,
+      'streamed',
+    ],
+    [
+      'a mask that is indexed twice',
+      (steps) => steps.flatMap((step) => (step.operations[0]!.kind === 'index' ? [step, step] : [step])),
+      /mask 0 is indexed twice/,
     ],
     ['a map of all memory', (_, { map }) => [map([1, 1e5, 1e5, 1])] as never, /fewer than 2\^31 values/],
   ])('when it is %s', (_, apply, message, base = 'unfused') => {

@@ -1,4 +1,4 @@
-import { makePlan, type Network, randomMasker } from '@fovea/engine';
+import { makePlan, type Network, randomMasker, type Strategy } from '@fovea/engine';
 import { blocksOf } from '../../../engine/src/network/network.js';
 import { networkShapes } from '../../../engine/src/network/walk.js';
 import { maskCoverage } from '../../../engine/src/predict/coverage.js';
@@ -19,7 +19,13 @@ function drawCells(program: CostedProgram, rate: number): Uint8Array {
 }
 
 /** A program of a plan, its masks given, and its region counts under some cells. */
-export function prepare(network: Network, strategy: string, granularity: number, rate: number, side: number) {
+export function prepare(
+  network: Network,
+  strategy: string | Strategy,
+  granularity: number,
+  rate: number,
+  side: number,
+) {
   const size = { batch: 1, height: side, width: side };
   const maskers = blocksOf(network).map(() => randomMasker(rate, 1));
   const plan = makePlan(network, { strategy, granularity, maskers, ...size });

@@ -236,6 +236,7 @@ export async function soundCalls(): Promise<Readonly<Record<string, Readonly<Rec
         0: 'whole',
         1: 'whole',
       }),
+      cellOrder: call(['morton', 2, 3]),
       decideMask: call([engine.randomMasker(0.5), block, shape, 1, 2, () => new Float32Array(), {}], {
         ...{ 0: 'whole', 1: 'whole', 2: 'whole' },
         4: ANY_SIZE,
@@ -253,6 +254,12 @@ export async function soundCalls(): Promise<Readonly<Record<string, Readonly<Rec
       // Opening a session says what is wrong with its options.
       nativeBackendWith: call([{ bandPixels: 1 }], { '0.bandPixels': 'anything' }),
       networkShapes: call([network, sizes], { 0: 'whole' }),
+      orderCells: call(
+        [program.steps, (rows: number, columns: number) => backend.cellOrder('rows', rows, columns)],
+        {
+          0: 'whole',
+        },
+      ),
       programOf: call([network, { ...sizes, strategy: 'dense' }], { 0: 'whole' }),
       receptiveRegion: call([active, 1, out, block.branch[0], out], { 3: 'whole' }),
       regionPixels: call([active, 1, out]),

@@ -13,6 +13,7 @@ export type ProgramTables = readonly [
   halos: Int32Array,
   instructions: Int32Array,
   accesses: Int32Array,
+  orders: Int32Array,
 ];
 
 /** One of the amounts that the kernels' time is made of; engine/native/infer/amounts.h documents them. */

@@ -182,6 +182,7 @@ export function encodePart(steps: EncodedSteps, givenMaps = 0, givenMasks = 0): 
       ),
       decided: steps.given.map(({ id }) => id).filter((id) => id >= givenMasks),
       accesses,
+      orders: writer.orders,
     },
     instructions,
     stops,

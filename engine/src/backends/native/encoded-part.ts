@@ -3,7 +3,7 @@ import type { Dtype } from '../../program/dtype.js';
 import type { ProgramTables } from './addon.js';
 
 /** What a word of a table may be the number of. */
-export type Referred = 'map' | 'mask' | 'region' | 'halo' | 'convolution' | 'decider';
+export type Referred = 'map' | 'mask' | 'region' | 'halo' | 'convolution' | 'decider' | 'order';
 
 /** The words of a table that are numbers of something of the program: their positions, and of what each is. */
 export interface References {
@@ -57,6 +57,8 @@ export interface EncodedPart {
   readonly decided: readonly number[];
   /** Before which instruction JavaScript accesses which map or mask, and how. */
   readonly accesses: readonly number[];
+  /** Orders of the cells of masks, one behind the other; one is referred to by where it begins. */
+  readonly orders: readonly number[];
 }
 
 /** Where a part's own numbers begin in a program. */
@@ -65,6 +67,7 @@ interface Counts {
   readonly masks: number;
   readonly regions: number;
   readonly halos: number;
+  readonly orders: number;
 }
 
 /** A part in its place in a program. */
@@ -75,11 +78,12 @@ export interface PlacedPart {
   readonly masks: Int32Array;
   readonly firstRegion: number;
   readonly firstHalo: number;
+  readonly firstOrder: number;
 }
 
 /** Puts parts one behind the other. */
 export class PartPlacer {
-  #next: Counts = { maps: 0, masks: 0, regions: 0, halos: 0 };
+  #next: Counts = { maps: 0, masks: 0, regions: 0, halos: 0, orders: 0 };
 
   /**
    * Places the next part.
@@ -87,7 +91,8 @@ export class PartPlacer {
    * @param masks numbers of the masks that it is given
    */
   place(part: EncodedPart, maps: readonly number[] = [], masks: readonly number[] = []): PlacedPart {
-    const { maps: firstMap, masks: firstMask, regions: firstRegion, halos: firstHalo } = this.#next;
+    const { maps: firstMap, masks: firstMask, regions: firstRegion } = this.#next;
+    const { halos: firstHalo, orders: firstOrder } = this.#next;
     const numbered = (given: readonly number[], own: number, first: number) => {
       const numbers = new Int32Array(given.length + own);
       numbers.set(given);
@@ -102,12 +107,14 @@ export class PartPlacer {
       masks: numbered(masks, ownMasks, firstMask),
       firstRegion,
       firstHalo,
+      firstOrder,
     };
     this.#next = {
       maps: firstMap + ownMaps,
       masks: firstMask + ownMasks,
       regions: firstRegion + part.regions.length / regionWords.length,
       halos: firstHalo + part.halos.length / haloWords.length,
+      orders: firstOrder + part.orders.length,
     };
     return placed;
   }
@@ -192,12 +199,13 @@ export function joinParts(
   const { sizes, bufferOf } = assignBuffers({ values, dtypes, first, last });
   for (let id = 0; id < mapCount; id++) maps[id * (SHAPE_WORDS + 1)] = bufferOf[id]!;
   const accesses = Int32Array.from([...before, ...during]);
-  return [Float64Array.from(sizes), maps, masks, regions, halos, words, accesses];
+  const orders = Int32Array.from(placed.flatMap(({ at }) => at.part.orders));
+  return [Float64Array.from(sizes), maps, masks, regions, halos, words, accesses, orders];
 }
 
 /** The program's number of something that a part refers to. */
 function numbersIn(
-  { maps, masks, firstRegion, firstHalo }: PlacedPart,
+  { maps, masks, firstRegion, firstHalo, firstOrder }: PlacedPart,
   { convolutions, deciders }: SessionNumbers,
 ): (to: Referred, own: number) => number {
   return (to, own) => {
@@ -214,6 +222,8 @@ function numbersIn(
         return convolutions[own]!;
       case 'decider':
         return deciders[own]!;
+      case 'order':
+        return firstOrder + own;
     }
   };
 }

@@ -47,6 +47,8 @@ export class OperandWriter {
   readonly references: { at: number[]; to: Referred[] } = { at: [], to: [] };
   readonly convolutions = new Map<Convolution, number>();
   readonly deciders = new Map<Decider, number>();
+  /** Orders of the cells of masks, one behind the other. */
+  readonly orders: number[] = [];
   #row = -INSTRUCTION_WORDS;
   #at = 0;
 
@@ -93,6 +95,13 @@ export class OperandWriter {
 
   decider(decider: Decider): this {
     return this.#refer('decider', numberIn(this.deciders, decider));
+  }
+
+  order(order: readonly number[] | undefined): this {
+    if (!order) return this.#refer('order', undefined);
+    const first = this.orders.length;
+    for (const cell of order) this.orders.push(cell);
+    return this.#refer('order', first);
   }
 
   numberOf(convolution: Convolution): number {
@@ -173,7 +182,7 @@ export function writeOperands(to: OperandWriter, operation: Exclude<Operation, S
       to.mask(operation.mask).decider(operation.decider).map(operation.pooled);
       return;
     case 'index':
-      to.mask(operation.mask);
+      to.mask(operation.mask).order(operation.order);
       return;
     case 'gather': {
       const { source, destination } = operation;

@@ -16,7 +16,7 @@ export type ListRecipe = (masks: DecidedMasks) => Feed;
 /** Numbers of a region's pixels on the whole map, in order, as a column: it serves both to gather and to scatter. */
 export function pixelColumn(region: ProgramRegion): ListRecipe {
   return (masks) => {
-    const rows = pixelNumbers(masks.pixels(region));
+    const rows = masks.listed(region);
     return { dims: [rows.length, 1], values: asInt64(rows) };
   };
 }
@@ -25,21 +25,21 @@ export function pixelColumn(region: ProgramRegion): ListRecipe {
 export function pixelsAmong(region: ProgramRegion, packed: ProgramRegion): ListRecipe {
   return (masks) => {
     const { numbers } = rowNumbers(masks, packed);
-    return listFeed(pixelNumbers(masks.pixels(region)).map((pixel) => numbers[pixel]!));
+    return listFeed(masks.listed(region).map((pixel) => numbers[pixel]!));
   };
 }
 
 /** The image that each pixel of a region belongs to. */
 export function imageOfPixels(region: ProgramRegion): ListRecipe {
   const plane = region.height * region.width;
-  return (masks) => listFeed(pixelNumbers(masks.pixels(region)).map((pixel) => Math.floor(pixel / plane)));
+  return (masks) => listFeed(masks.listed(region).map((pixel) => Math.floor(pixel / plane)));
 }
 
 /** The rows of one image among a region's packed rows; the row behind the last where there is none. */
 export function pixelsOfImage(region: ProgramRegion, image: number): ListRecipe {
   const plane = region.height * region.width;
   return (masks) => {
-    const pixels = pixelNumbers(masks.pixels(region));
+    const pixels = masks.listed(region);
     const rows = [...pixels.keys()].filter((row) => Math.floor(pixels[row]! / plane) === image);
     return listFeed(Int32Array.from(rows.length > 0 ? rows : [pixels.length]));
   };
@@ -60,7 +60,7 @@ function imageWeights(region: ProgramRegion, weight: (count: number) => number):
   const plane = region.height * region.width;
   const { batch } = region.mask;
   return (masks) => {
-    const pixels = pixelNumbers(masks.pixels(region));
+    const pixels = masks.listed(region);
     const counts = new Float64Array(batch);
     for (const pixel of pixels) counts[Math.floor(pixel / plane)]!++;
     const values = new Float32Array(batch * pixels.length);
@@ -85,7 +85,7 @@ export function windowTaps(
 ): ListRecipe {
   const [, height, width] = source;
   return (masks) => {
-    const rows = pixelNumbers(masks.pixels(region));
+    const rows = masks.listed(region);
     const { numbers, zeros } = sourceRows(masks, source, packed);
     const list = new Int32Array(rows.length * kernel[0] * kernel[1]);
     const plane = region.height * region.width;
@@ -161,7 +161,7 @@ export function pixelsOfTiles(region: ProgramRegion): ListRecipe {
     const tileOfCell = Int32Array.from(cells, (cell) => (cell ? tile++ : -1));
     const plane = height * width;
     return listFeed(
-      pixelNumbers(masks.pixels(region)).map((pixel) => {
+      masks.listed(region).map((pixel) => {
         const n = Math.floor(pixel / plane);
         const y = Math.floor((pixel % plane) / width);
         const x = pixel % width;
@@ -175,16 +175,6 @@ export function pixelsOfTiles(region: ProgramRegion): ListRecipe {
   };
 }
 
-/** Numbers of the pixels that are 1, in order. */
-function pixelNumbers(pixels: Uint8Array): Int32Array<ArrayBuffer> {
-  let count = 0;
-  for (const pixel of pixels) count += pixel;
-  const rows = new Int32Array(count);
-  let filled = 0;
-  for (let i = 0; i < pixels.length; i++) if (pixels[i]) rows[filled++] = i;
-  return rows;
-}
-
 interface RowNumbers {
   /** By pixel of the whole map. */
   readonly numbers: Int32Array;
@@ -194,11 +184,11 @@ interface RowNumbers {
 
 /** Index of each pixel of a map among the packed rows of a region; other pixels have that of the row of zeros. */
 function rowNumbers(masks: DecidedMasks, packed: ProgramRegion): RowNumbers {
-  const pixels = masks.pixels(packed);
   const zeros = masks.counts[packed.id]!;
-  const numbers = new Int32Array(pixels.length);
-  let filled = 0;
-  for (let i = 0; i < pixels.length; i++) numbers[i] = pixels[i] ? filled++ : zeros;
+  const numbers = new Int32Array(packed.pixels).fill(zeros);
+  masks.listed(packed).forEach((pixel, row) => {
+    numbers[pixel] = row;
+  });
   return { numbers, zeros };
 }
 

@@ -118,7 +118,7 @@ export class OnnxSession implements Session {
         await masks.decide(operation, tensorOf(operation.pooled).data);
         break;
       case 'index':
-        masks.index(operation.mask);
+        masks.index(operation);
         break;
       case 'foreign': {
         const { node, inputs, output } = operation;

@@ -95,7 +95,7 @@ export class Interpreter {
         return this.#write(output, result);
       }
       case 'index':
-        return this.masks.index(operation.mask);
+        return this.masks.index(operation);
       case 'gather': {
         const { region, convolution } = haloOf(operation.destination);
         const source = this.value(operation.source);

@@ -1,4 +1,4 @@
-import { builtNetwork, type Network } from '@fovea/engine';
+import { builtNetwork, type Network, type Strategy } from '@fovea/engine';
 import { describe, expect, it } from 'vitest';
 import { type InferAddon, inferAddon } from '../../../../engine/src/backends/native/addon.js';
 import {
@@ -21,6 +21,7 @@ import {
 import type { AttentionKind } from '../../support/attention.js';
 import { convNext } from '../../support/convnext.js';
 import { prepare } from '../../support/prepared-program.js';
+import { ordered, shuffledCells } from '../../support/rewrites.js';
 import { smallNetwork } from '../../support/small-network.js';
 
 const caches = { nearBytes: 2 ** 20, farBytes: 2 ** 25 };
@@ -118,6 +119,12 @@ const attending = (attention: AttentionKind) => () =>
     mapWidth: 40,
   });
 
+const strategies: [string, string | Strategy][] = [
+  ...['dense', 'unfused', 'lasnet', 'streamed'].map((name): [string, string] => [name, name]),
+  ['lasnet in another order of cells', ordered('lasnet', shuffledCells)],
+  ['streamed in another order of cells', ordered('streamed', shuffledCells)],
+];
+
 const networks: [string, number, () => Network][] = [
   ['resnet18', 96, () => builtNetwork('resnet18')],
   ['mobilenet_v2', 128, () => builtNetwork('mobilenet_v2')],
@@ -144,7 +151,7 @@ describe.skipIf(nativeBackend.unavailable !== undefined)('what is described', ()
       const describer = new Describer(isa, nativeAmounts()!);
       try {
         for (const threads of [1, 2, 3]) {
-          for (const strategy of ['dense', 'unfused', 'lasnet', 'streamed']) {
+          for (const [name, strategy] of strategies) {
             for (const [granularity, rate] of [
               [4, 1],
               [4, 0.4],
@@ -160,7 +167,7 @@ describe.skipIf(nativeBackend.unavailable !== undefined)('what is described', ()
                 const { operations } = program.lowered.steps[step]!;
                 const said = described[step]!;
                 const convolutions = operations.filter(({ kind }) => kind === 'convolve').length;
-                const where = `${strategy} S ${granularity} rate ${rate} threads ${threads} step ${step}`;
+                const where = `${name} S ${granularity} rate ${rate} threads ${threads} step ${step}`;
                 const partial = rate > 0 && rate < 1 && operations.some((operation) => 'region' in operation);
                 expect(said.units, `units, ${where}`).toBeCloseTo(ran.units, 6);
                 // Which pixels of a list a band has follows from where they lie, which counts do not show.
@@ -346,6 +353,7 @@ describe.skipIf(nativeBackend.unavailable !== undefined)('what is described', ()
       new Int32Array(0),
       Int32Array.of(0, outline, 0, 1, -1, 0, 0, 0, -1, 0, -1, 0, 0, 0, 0, 0),
       Int32Array.of(0, 0, 1, 1, 1, 0),
+      new Int32Array(0),
     );
     const rows = new Float64Array(tallyNames.length + 1 + 2 * nativeAmounts()!.length);
     const none = new Float64Array(0);

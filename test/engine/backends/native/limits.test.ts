@@ -46,12 +46,63 @@ describe.skipIf(nativeBackend.unavailable !== undefined)('native code refuses', 
         none,
         Int32Array.of(excite!, 0, -1, 0, reduce, gate, -1, pools, -1, bits, 0, 0, 0, 0, 0, 0),
         none,
+        none,
       );
     expect(() => make(depthwise, 5)).toThrow(/no such pools/);
     expect(() => make(matrix, 4)).toThrow(/gate of a response/);
     expect(() => make(depthwise, 4, 0)).toThrow(/epsilon/);
     expect(() => make(depthwise, 4, epsilon, matrix)).toThrow(/a gate alone/);
     expect(() => make(depthwise, 1)).toThrow(/gate does not fit/);
+    addon.inferClose(session);
+  });
+
+  it('orders of cells that are none, and streams that such an order does not leave right', () => {
+    const addon = inferAddon();
+    const session = addon.inferOutlines('portable');
+    const pointwise = addon.inferOutline(
+      session,
+      Int32Array.of(4, 4, 1, 1, 1, 1, 0, 0, 0, 0, 1, 1, 1, 0, 0, 0),
+    );
+    const [map, packed] = [0, 1];
+    /** Lists a mask of 2 x 2 cells, and streams two convolutions at its pixels. */
+    const make = (orders: readonly number[], order: number, between: number, written = 2) => {
+      const writer = new OperandWriter(4);
+      writer.begin('index').numbers([0, order]);
+      writer.begin('stream').numbers([2, 0]);
+      writer.begin('convolve').numbers([pointwise, 0, 1, 0, 0, map, between, -1, 0, -1]);
+      writer.begin('convolve').numbers([pointwise, 1, written, 0, 0, between, map, -1, 0, -1]);
+      return addon.inferProgram(
+        session,
+        Float64Array.of(64, 64, 64),
+        Int32Array.from([0, 1, 2].flatMap((buffer) => [buffer, 1, 4, 4, 4])),
+        Int32Array.of(1, 2, 2, 4, 4),
+        Int32Array.of(0, -1, -1, 4, 4, 0),
+        none,
+        writer.words,
+        Int32Array.of(0, 0, 1, 0, 0, 2),
+        Int32Array.from(orders),
+      );
+    };
+    const each = [3, 1, 0, 2];
+    expect(make(each, 0, packed)).toBeGreaterThanOrEqual(0);
+    expect(make([9, ...each], 1, packed)).toBeGreaterThanOrEqual(0);
+    for (const [orders, order] of [
+      [each, 1],
+      [each, 2 ** 31 - 1],
+      [[], 0],
+    ] as const)
+      expect(() => make(orders, order, packed)).toThrow(/instruction 0: no such order of 4 cells/);
+    for (const orders of [
+      [3, 1, 0, 3],
+      [3, 1, 0, 4],
+      [3, 1, 0, -1],
+    ])
+      expect(() => make(orders, 0, packed)).toThrow(/names each of 4 cells once/);
+    expect(() => make(each, 0, map)).toThrow(/instruction 1: pixels that are listed cell by cell/);
+    expect(() => make(each, 0, packed, 0)).toThrow(/write over rows that an earlier one still reads/);
+    // In raster order both are right.
+    expect(make([], -1, map)).toBeGreaterThanOrEqual(0);
+    expect(make([], -1, packed, 0)).toBeGreaterThanOrEqual(0);
     addon.inferClose(session);
   });
 
@@ -69,6 +120,7 @@ describe.skipIf(nativeBackend.unavailable !== undefined)('native code refuses', 
         none,
         none,
         Int32Array.from(words),
+        none,
         none,
       ),
     ).toThrow(/attention needs a gate/);
@@ -102,6 +154,7 @@ describe.skipIf(nativeBackend.unavailable !== undefined)('native code refuses', 
         none,
         instruction,
         written,
+        none,
       );
     };
     for (const [from, count, to] of [
