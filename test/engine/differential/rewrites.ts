@@ -9,6 +9,7 @@ import {
   type Step,
   splitStep,
 } from '@fovea/engine/backend';
+import { shuffledCells } from '../support/rewrites.js';
 
 type Edit = (steps: readonly Step[], random: Random, tools: RewriteTools) => readonly Step[];
 type Convolve = Extract<Operation, { kind: 'convolve' }>;
@@ -69,10 +70,7 @@ const edits: readonly Edit[] = [
   },
   // Another order of cells, with streams cut for it or not.
   (steps, random) => {
-    const order = (rows: number, columns: number) =>
-      Array.from({ length: rows * columns }, (_, cell) => [random.next(), cell] as const)
-        .toSorted(([a], [b]) => a - b)
-        .map(([, cell]) => cell);
+    const order = (rows: number, columns: number) => shuffledCells(rows, columns, random);
     if (random.next() < 0.7) return orderCells(steps, order);
     const found = operationsOf(steps).find((operation) => operation.kind === 'index');
     if (found?.kind !== 'index') return steps;

@@ -1,5 +1,5 @@
 import { getStrategy, Random, type Strategy } from '@fovea/engine';
-import { mergeSteps, orderCells, type Rewrite, stepOf } from '@fovea/engine/backend';
+import { cellOrder, mergeSteps, orderCells, type Rewrite, stepOf } from '@fovea/engine/backend';
 
 /**
  * conv1 everywhere, in one stream with what follows its mask: no grouping says so, for a convolution that comes before
@@ -48,13 +48,9 @@ export const rewritten = (
 export const ordered = (base: string | Strategy, order: Parameters<typeof orderCells>[1]): Strategy =>
   rewritten('ordered', (steps) => orderCells(steps, order), base);
 
-/** The cells of a grid in an order of no use, the same every time. */
-export function shuffledCells(rows: number, columns: number): number[] {
-  const random = new Random(rows * columns);
-  return Array.from({ length: rows * columns }, (_, cell) => [random.next(), cell] as const)
-    .toSorted(([a], [b]) => a - b)
-    .map(([, cell]) => cell);
-}
+/** The cells of a grid in an order of no use, the same every time unless a random generator is given. */
+export const shuffledCells = (rows: number, columns: number, random = new Random(rows * columns)): number[] =>
+  random.shuffle(cellOrder('rows', rows, columns));
 
 /** The same groups without the rewrite. */
 export const asGrouped = (strategy: Strategy): Strategy => ({
