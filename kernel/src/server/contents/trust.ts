@@ -89,10 +89,10 @@ export class NotebookTrust {
 
   /** Keeps what this lab knows beside what others have kept, which write while this one does not. */
   private async write(): Promise<void> {
+    const kept = linesOf(this.file);
     const own = [...this.signatures];
     this.signatures.clear();
-    this.readAgain();
-    for (const signature of own) this.signatures.add(signature);
+    for (const signature of [...kept, ...own]) this.signatures.add(signature);
     for (const oldest of this.signatures) {
       if (this.signatures.size <= KEPT) break;
       this.signatures.delete(oldest);
@@ -101,11 +101,22 @@ export class NotebookTrust {
   }
 }
 
+/** What is kept, as far as it can be read. */
 function storedLines(file: string): string[] {
   try {
-    return readFileSync(file, 'utf8').split('\n').filter(Boolean);
+    return linesOf(file);
   } catch {
     return [];
+  }
+}
+
+/** @throws Error for a file that is there and cannot be read: what it holds is not to be replaced then */
+function linesOf(file: string): string[] {
+  try {
+    return readFileSync(file, 'utf8').split('\n').filter(Boolean);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
   }
 }
 
