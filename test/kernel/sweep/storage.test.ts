@@ -261,6 +261,15 @@ describe('files that sweeps store', () => {
     expect(await queuedSweeps(data)).toEqual([]);
   });
 
+  it('are noted for a queue, or it is said why not', async () => {
+    const note = { queue: 'head:6379/0', sweep: 's', hashes: [sha256Of('a')] };
+    const folder = join(data, 'sweeps', 'queues', 'head%3A6379%2F0', 's');
+    mkdirSync(join(folder, note.hashes[0]!), { recursive: true });
+    await expect(noteQueued(data, note)).rejects.toMatchObject({
+      ...{ code: 'io', message: expect.stringMatching(/^cannot note in .* what a queue needs: EISDIR/) },
+    });
+  });
+
   it('are whole or gone when the removal is killed at any moment, and the next one takes the rest', {
     timeout: 60_000,
   }, async () => {
