@@ -20,6 +20,8 @@ export class NotebookTrust {
   private readonly signatures: Set<string>;
   /** Two writings at once wait here for each other, and not for a look at the lock. */
   private readonly writings = new OneByOne();
+  /** Whether the file may lack some that this lab knows: the disk was full, say. */
+  private isBehind = false;
 
   private constructor(
     private readonly secret: Buffer,
@@ -75,11 +77,16 @@ export class NotebookTrust {
   /** Trusts a notebook as it is. */
   async remember(notebook: JsonObject): Promise<void> {
     const signature = this.sign(notebook);
-    if (this.signatures.has(signature)) return;
+    if (this.signatures.has(signature) && !this.isBehind) return;
     this.signatures.add(signature);
-    await this.writings.do(() =>
-      underLock(`${this.file}.lock`, 'keeping trust', () => this.write(), { wait: true }),
-    );
+    try {
+      await this.writings.do(() =>
+        underLock(`${this.file}.lock`, 'keeping trust', () => this.write(), { wait: true }),
+      );
+    } catch (error) {
+      this.isBehind = true;
+      throw error;
+    }
   }
 
   /** Adds what other labs have kept. */
@@ -98,6 +105,7 @@ export class NotebookTrust {
       this.signatures.delete(oldest);
     }
     await saveAtomically(this.file, `${[...this.signatures].join('\n')}\n`);
+    this.isBehind = false;
   }
 }
 
