@@ -35,9 +35,15 @@ export class HistoryFile {
   read(): Line[] {
     // In this order: a file that is renamed meanwhile is read twice, which changes nothing, and not never.
     const current = textOf(this.path);
-    return [...textOf(this.#earlier).split('\n'), ...current.split('\n')].flatMap(
-      (line) => parsed(line) ?? [],
-    );
+    const lines: Line[] = [];
+    for (const part of [textOf(this.#earlier), current]) {
+      for (const text of part.split('\n')) {
+        // Behind the beginning of one whose kernel was killed, or found the disk full, while it wrote.
+        const line = parsed(text) ?? parsed(text.slice(Math.max(0, text.lastIndexOf(LINE_START))));
+        if (line) lines.push(line);
+      }
+    }
+    return lines;
   }
 
   /** @throws Error when they cannot be written, or not whole; they may then be appended again */
@@ -63,8 +69,9 @@ export class HistoryFile {
 }
 
 function isFull(path: string): boolean {
+  const text = textOf(path);
   let lines = 0;
-  for (const character of textOf(path)) if (character === '\n') lines++;
+  for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) lines++;
   return lines > MOST_LINES;
 }
 
@@ -76,10 +83,10 @@ function textOf(path: string): string {
   }
 }
 
-/** A line, also behind the beginning of one whose kernel was killed, or found the disk full, while it wrote. */
 function parsed(text: string): Line | undefined {
+  if (!text.startsWith(LINE_START)) return undefined;
   try {
-    const line = JSON.parse(text.slice(Math.max(0, text.lastIndexOf(LINE_START)))) as Line;
+    const line = JSON.parse(text) as Line;
     return Number.isInteger(line.s) && Number.isInteger(line.n) ? line : undefined;
   } catch {
     return undefined;
