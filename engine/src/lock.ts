@@ -124,6 +124,25 @@ export async function lockHolder(path: string): Promise<LockHolder | undefined> 
   return content === undefined ? undefined : holderIn(path, content);
 }
 
+/**
+ * Which process has taken a lock, for those who do what its holder must not see: a lock of another machine that seems
+ * abandoned is watched for as long as its holder could be silent. A clock that was set makes every one look abandoned.
+ * @param beatMs as `takeLock`'s
+ */
+export async function watchedHolder(path: string, beatMs = aliveMs): Promise<LockHolder | undefined> {
+  const content = await contentOf(path);
+  if (content === undefined) return undefined;
+  const holder = await holderIn(path, content);
+  if (holder || !isForeign(content)) return holder;
+  return (await isHeardOf(path, 1.2 * beatMs)) ? { pid: partsOf(content).pid, isElsewhere: true } : undefined;
+}
+
+/** Whether a lock is of a process of this machine that has ended; of others that is not known at once. */
+export async function hasEnded(path: string): Promise<boolean> {
+  const content = await contentOf(path);
+  return content !== undefined && !isForeign(content) && (await holderIn(path, content)) === undefined;
+}
+
 /** A holder, as messages name it. */
 export function describeHolder({ pid, isElsewhere }: LockHolder): string {
   const where = ' of another machine or container (one that was killed is noticed after a minute)';
@@ -183,6 +202,8 @@ async function ageOf(path: string): Promise<number | undefined> {
 async function isHeardOf(path: string, waitMs: number): Promise<boolean> {
   const before = await modifiedMs(path);
   for (const deadline = performance.now() + waitMs; performance.now() < deadline; await delay(watchMs)) {
+    // Opened, since a folder on a network shows an old time of a file that is not.
+    await contentOf(path);
     if ((await modifiedMs(path)) !== before) return true;
   }
   return false;

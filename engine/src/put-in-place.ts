@@ -17,8 +17,7 @@ export const mustOverwrite = (cause: unknown) => IN_PLACE.includes((cause as Nod
  * @throws Error as the system says; the old file is then as it was
  */
 export async function putContent(target: string, content: Uint8Array | string): Promise<void> {
-  const before = await statIfThere(target);
-  if (before) await access(target, constants.W_OK);
+  const before = await replaceable(target);
   const partial = temporaryName(target);
   let file: FileHandle;
   try {
@@ -47,8 +46,7 @@ export async function putContent(target: string, content: Uint8Array | string): 
  * @throws Error as the system says; the old file is then as it was, and the finished one still there
  */
 export async function putFile(partial: string, target: string): Promise<void> {
-  const before = await statIfThere(target);
-  if (before) await access(target, constants.W_OK);
+  const before = await replaceable(target);
   const file = await open(partial, 'r+');
   try {
     await takeOver(file, before);
@@ -59,7 +57,17 @@ export async function putFile(partial: string, target: string): Promise<void> {
   await renameOver(partial, target, before, () => readFile(partial));
 }
 
-const statIfThere = (path: string): Promise<Stats | undefined> => stat(path).catch(() => undefined);
+/** What is to be replaced; undefined where nothing is, or where it goes at this moment. @throws Error when it must not be written */
+async function replaceable(target: string): Promise<Stats | undefined> {
+  const before = await stat(target).catch(() => undefined);
+  try {
+    if (before) await access(target, constants.W_OK);
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw cause;
+    return undefined;
+  }
+  return before;
+}
 
 /** A new file replaces an old one for all who share that: the group may still write it, and the owner owns it. */
 async function takeOver(file: FileHandle, before: Stats | undefined): Promise<void> {

@@ -43,7 +43,7 @@ export async function replaceFile(path: string, content: Uint8Array | string): P
  * @throws Error as the system says; the old file is then as it was
  */
 export function replaceFileSync(path: string, content: string, mode = 0o666): void {
-  const target = existsSync(path) ? realpathSync(path) : path;
+  const target = realpathIfThere(path);
   removeAbandoned(dirname(target));
   const partial = temporaryName(target);
   try {
@@ -53,6 +53,14 @@ export function replaceFileSync(path: string, content: string, mode = 0o666): vo
     rmSync(partial, { force: true });
     if (!mustOverwrite(cause) || !existsSync(target)) throw cause;
     overwriteSync(target, content);
+  }
+}
+
+function realpathIfThere(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path;
   }
 }
 

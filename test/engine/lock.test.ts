@@ -12,7 +12,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { processSpace, startOf } from '@fovea/engine/files';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { awaitLock, lockHolder, takeLock, underLock } from '../../engine/src/lock.js';
+import {
+  awaitLock,
+  hasEnded,
+  lockHolder,
+  takeLock,
+  underLock,
+  watchedHolder,
+} from '../../engine/src/lock.js';
 
 let folder: string;
 let path: string;
@@ -74,6 +81,22 @@ describe('a lock', () => {
       'another machine',
     );
     expect(readFileSync(path, 'utf8')).toContain('999999999');
+  });
+
+  it("of another machine is watched by those who would act on its being nobody's", async () => {
+    writeFileSync(path, '999999999 0123456789abcdef 1\n');
+    utimesSync(path, 1000, 1000);
+    expect(await lockHolder(path)).toBeUndefined();
+    expect(await hasEnded(path)).toBe(false);
+    expect(await watchedHolder(path, 50)).toBeUndefined();
+    let beat = 1000;
+    const beating = setInterval(() => utimesSync(path, ++beat, beat), 50);
+    const holder = await watchedHolder(path).finally(() => clearInterval(beating));
+    expect(holder).toEqual({ pid: 999999999, isElsewhere: true });
+    writeFileSync(path, `999999999 ${processSpace} 1\n`);
+    expect([await watchedHolder(path), await hasEnded(path)]).toEqual([undefined, true]);
+    writeFileSync(path, `${process.pid} ${processSpace} ${startOf(process.pid) ?? ''}\n`);
+    expect([(await watchedHolder(path))?.pid, await hasEnded(path)]).toEqual([process.pid, false]);
   });
 
   it('says that its holder is alive by the clock that stamps files where it is', async () => {

@@ -12,12 +12,25 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import type * as FileSystem from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { checkDataFolder, storeFile } from '../../engine/src/data-folder.js';
 import { diskRefusal } from '../../engine/src/file.js';
+import { putFile } from '../../engine/src/put-in-place.js';
 import { checkWritable, replaceFile } from '../../engine/src/replace-file.js';
+
+/** What happens when it is next asked whether a file may be written. */
+const lookedAt = vi.hoisted((): (() => void)[] => []);
+vi.mock('node:fs/promises', async (original) => {
+  const real = await original<typeof FileSystem>();
+  const access: typeof real.access = (...given) => {
+    lookedAt.shift()?.();
+    return real.access(...given);
+  };
+  return { ...real, access };
+});
 
 const base = mkdtempSync(join(tmpdir(), 'fovea-replace-'));
 const disk = mkdtempSync(join(tmpdir(), 'fovea-disk-'));
@@ -48,6 +61,25 @@ describe('replaceFile', () => {
     await Promise.all(contents.map((content) => replaceFile(file, content)));
     expect(contents).toContain(readFileSync(file, 'utf8'));
     expect(readdirSync(folder)).toEqual(['network.safetensors']);
+  });
+
+  it.each([
+    ['replaceFile', (file: string) => replaceFile(file, 'new')],
+    [
+      'putFile',
+      async (file: string) => {
+        writeFileSync(`${file}.partial`, 'new');
+        await putFile(`${file}.partial`, file);
+      },
+    ],
+  ])('%s writes a file anew that goes while it is looked at', async (_, save) => {
+    const file = join(folder, 'a.txt');
+    writeFileSync(file, 'old');
+    lookedAt.push(() => rmSync(file));
+    await save(file);
+    expect(lookedAt).toEqual([]);
+    expect(readFileSync(file, 'utf8')).toBe('new');
+    expect(readdirSync(folder)).toEqual(['a.txt']);
   });
 
   it('touches no other file beside it', async () => {

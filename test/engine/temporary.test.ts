@@ -41,20 +41,31 @@ describe('temporary files', () => {
     }
   });
 
-  it('stay while somebody may write them, and go after a day at the latest', () => {
-    const names = [
-      nameOf(processSpace, process.pid),
-      nameOf('0123456789abcdef', ended()),
-      '.~fovea-b6a1a3a8-6d7c-4b8a-8f5e-2f0e5b1c9d10',
-    ].sort();
-    for (const name of [...names, "somebody's"]) writeFileSync(join(folder, name), '');
+  it('stay while somebody may write them: here as long as a process runs, elsewhere for a day', () => {
+    const here = nameOf(processSpace, process.pid);
+    // As earlier versions name them.
+    const earlier = here.replace(/-\d*\.(?=[0-9a-f]{8}-)/, '-');
+    expect(earlier).not.toBe(here);
+    const elsewhere = [nameOf('0123456789abcdef', ended()), '.~fovea-b6a1a3a8-6d7c-4b8a-8f5e-2f0e5b1c9d10'];
+    const names = [here, earlier, ...elsewhere, "somebody's"].sort();
+    for (const name of names) writeFileSync(join(folder, name), '');
     removeAbandoned(folder);
-    expect(readdirSync(folder)).toEqual([...names, "somebody's"]);
+    expect(readdirSync(folder)).toEqual(names);
     const before = Date.now() / 1000 - 25 * 3600;
-    for (const name of [...names, "somebody's"]) utimesSync(join(folder, name), before, before);
+    for (const name of names) utimesSync(join(folder, name), before, before);
     removeAbandoned(folder);
-    expect(readdirSync(folder)).toEqual(["somebody's"]);
+    expect(readdirSync(folder)).toEqual([here, earlier, "somebody's"].sort());
   });
+
+  it.skipIf(startOf(process.pid) === undefined)(
+    'go when another process has the number of the one that made them',
+    () => {
+      const own = startOf(process.pid)!;
+      writeFileSync(join(folder, nameOf(processSpace, process.pid).replace(`-${own}.`, '-1.')), '');
+      removeAbandoned(folder);
+      expect(readdirSync(folder)).toEqual([]);
+    },
+  );
 });
 
 describe('a running process', () => {

@@ -33,11 +33,13 @@ export { homeFolder } from '../home-folder.js';
 export {
   awaitLock,
   describeHolder,
+  hasEnded,
   type LockHolder,
   lockHolder,
   type Release,
   takeLock,
   underLock,
+  watchedHolder,
 } from '../lock.js';
 export { makeFolder } from '../make-folder.js';
 export { putContent, putFile } from '../put-in-place.js';

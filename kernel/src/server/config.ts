@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { makeFolder, underLock } from '@fovea/engine/files';
 import { isJsonObject, type JsonObject } from '../json-object.js';
 import { OneByOne } from '../one-by-one.js';
@@ -20,20 +20,31 @@ function merge(section: JsonObject, change: JsonObject): JsonObject {
   return Object.fromEntries(merged);
 }
 
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
 /** Small named sections of configuration that front ends keep on the server. */
 export function registerConfig(router: Router, stateFolder: string): void {
   const fileOf = (name: string): string => {
     if (!/^[\w-]{1,100}$/.test(name)) throw new HttpError(404, `No such section: ${name}`);
     return join(stateFolder, 'config', `${name}.json`);
   };
+  /** @throws HttpError for one that is there and cannot be read: a change of it would replace all that it holds */
   const read = async (name: string): Promise<JsonObject> => {
-    try {
-      const value: unknown = JSON.parse(await readFile(fileOf(name), 'utf8'));
-      return isJsonObject(value) ? value : {};
-    } catch (error) {
-      if (error instanceof HttpError) throw error;
-      return {};
-    }
+    const file = fileOf(name);
+    const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return '{}';
+      throw error;
+    });
+    const value = parsed(text);
+    if (isJsonObject(value)) return value;
+    const where = `config/${basename(file)} in the state folder of the lab`;
+    throw new HttpError(500, `The configuration was left as it is: ${where} is no JSON object`);
   };
   /** Two changes at once are both kept, also those of two labs. */
   const changes = new OneByOne();
@@ -48,7 +59,12 @@ export function registerConfig(router: Router, stateFolder: string): void {
       return underLock(`${file}.lock`, 'a change', () => work(write), { wait: true });
     });
   const path = '/api/config/:section';
-  router.on('GET', path, async (call) => json(await read(call.params.section!)));
+  router.on('GET', path, async (call) => {
+    const name = call.params.section!;
+    fileOf(name);
+    // A lab starts without what cannot be read.
+    return json(await read(name).catch(() => ({})));
+  });
   router.on('PUT', path, async (call) => {
     const section = await readJson(call.request);
     await change(call.params.section!, async (write) => {

@@ -2,7 +2,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FoveaError } from '@fovea/engine/errors';
-import { makeFolder, removeAbandoned, temporaryName, writeRefusal } from '@fovea/engine/files';
+import { diskRefusal, makeFolder, removeAbandoned, temporaryName, writeRefusal } from '@fovea/engine/files';
 import type { Material } from './material.js';
 import { type PointRecord, sha256Of } from './point.js';
 import { storedFolder } from './storage/folders.js';
@@ -42,8 +42,11 @@ export async function keepNetwork(
     return `${PREFIX}${sha256}`;
   } catch (cause) {
     await rm(partial, { force: true });
-    if (cause instanceof FoveaError) throw cause;
-    throw new FoveaError('io', `cannot keep a network in ${folder}: ${writeRefusal(cause)}`, { cause });
+    // What a disk refuses is said of the folder: the name of a temporary file tells nobody anything.
+    const isRefused = diskRefusal(cause) !== undefined;
+    if (cause instanceof FoveaError && !isRefused) throw cause;
+    const why = writeRefusal(cause instanceof FoveaError ? cause.cause : cause);
+    throw new FoveaError('io', `cannot keep a network in ${folder}: ${why}`, { cause });
   }
 }
 

@@ -1,4 +1,13 @@
-import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  lstatSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -77,4 +86,17 @@ it('two labs of one user do not forget what the other has trusted', async () => 
   const later = await NotebookTrust.open(folder);
   for (const text of ['first', 'second'])
     expect(later.mark(notebook(text))).toMatchObject({ cells: [{ metadata: { trusted: true } }] });
+});
+
+it('what is trusted is not replaced where it cannot be read, and kept with the next save once it can', async () => {
+  const folder = mkdtempSync(join(stateFolder, 'trust-'));
+  const trust = await NotebookTrust.open(folder);
+  const signatures = join(folder, 'notebook-signatures');
+  symlinkSync(signatures, signatures);
+  const notebook = { nbformat: 4, nbformat_minor: 5, metadata: {}, cells: [] };
+  await expect(trust.remember(notebook)).rejects.toMatchObject({ code: 'ELOOP' });
+  expect(lstatSync(signatures).isSymbolicLink()).toBe(true);
+  rmSync(signatures);
+  await trust.remember(notebook);
+  expect(readFileSync(signatures, 'utf8')).toMatch(/^[0-9a-f]{64}\n$/);
 });

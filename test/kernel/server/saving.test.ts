@@ -1,4 +1,13 @@
-import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
@@ -66,6 +75,24 @@ describe('a save that cannot be right', () => {
     await lab.ask('PUT', '/api/config/one', { a: 1 });
     expect((await lab.ask('PUT', '/api/config/one')).status).toBe(400);
     expect((await lab.ask('GET', '/api/config/one')).body).toEqual({ a: 1 });
+  });
+
+  it('a section of configuration that cannot be read stays, and the change is refused', async () => {
+    const section = join(lab.server.stateFolder, 'config', 'mine.json');
+    await lab.ask('PUT', '/api/config/mine', { a: 1 });
+    writeFileSync(section, '{"a": 1, "by hand": }');
+    expect((await lab.ask('GET', '/api/config/mine')).body).toEqual({});
+    const refused = await lab.ask('PATCH', '/api/config/mine', { b: 2 });
+    expect([refused.status, refused.body.message]).toEqual([
+      500,
+      'The configuration was left as it is: config/mine.json in the state folder of the lab is no JSON object',
+    ]);
+    expect(readFileSync(section, 'utf8')).toBe('{"a": 1, "by hand": }');
+    // Links that lead to each other.
+    rmSync(section);
+    symlinkSync(section, section);
+    expect((await lab.ask('PATCH', '/api/config/mine', { b: 2 })).status).toBe(404);
+    expect(lstatSync(section).isSymbolicLink()).toBe(true);
   });
 });
 

@@ -66,6 +66,7 @@ describe('a journal', () => {
     ['removed with its folder', () => rmSync(folder, { recursive: true })],
     ['moved away', () => renameSync(path, join(folder, 'moved.jsonl'))],
     ['emptied', () => truncateSync(path)],
+    ['cut', () => truncateSync(path, 300)],
   ])('is whole again after it was %s while it was written', async (_, harm) => {
     const journal = await Journal.open(path, 'test');
     await journal.describe('test', { networks: ['quick-look'] }, [record(0).id, record(1).id]);
@@ -112,6 +113,22 @@ describe('a journal', () => {
     write.mockRestore();
     await handle.close();
     expect(readFileSync(path, 'utf8')).toBe(`${JSON.stringify(record(0))}\n`);
+    await journal.close();
+    expect(await reopened()).toEqual([record(0)]);
+  });
+
+  it('keeps what is left of a file that was cut when the disk is full too', async () => {
+    const journal = await Journal.open(path, 'test');
+    for (const repeat of [0, 1]) await journal.add(record(repeat));
+    const whole = `${JSON.stringify(record(0))}\n`;
+    truncateSync(path, whole.length + 10);
+    const handle = await open(path);
+    const write = vi
+      .spyOn(Object.getPrototypeOf(handle), 'write')
+      .mockRejectedValue(Object.assign(new Error('ENOSPC: no space left'), { code: 'ENOSPC' }));
+    await expect(journal.add(record(2))).rejects.toThrow('the disk is full');
+    write.mockRestore();
+    await handle.close();
     await journal.close();
     expect(await reopened()).toEqual([record(0)]);
   });

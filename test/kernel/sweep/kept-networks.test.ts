@@ -51,7 +51,13 @@ describe('networks that sweeps keep', () => {
       code: 'io',
       message: expect.stringMatching(/^cannot keep a network in .*: no$/),
     });
-    expect(readdirSync(join(data, 'sweeps', 'networks'))).toEqual([`${abc}.safetensors`]);
+    const cause = Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' });
+    const full = new FoveaError('io', 'cannot save .~fovea-1: the disk is full', { cause });
+    const folder = join(data, 'sweeps', 'networks');
+    await expect(fails(full)).rejects.toMatchObject({
+      ...{ code: 'io', message: `cannot keep a network in ${folder}: the disk is full`, cause: full },
+    });
+    expect(readdirSync(folder)).toEqual([`${abc}.safetensors`]);
   });
 
   it('are refused by a hash that fits none, several, or is none', async () => {

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
   existsSync,
@@ -21,7 +21,7 @@ import { storedFolder } from '../../../kernel/src/sweep/storage/folders.js';
 import { pruneStored } from '../../../kernel/src/sweep/storage/prune.js';
 import { noteQueued, queuedSweeps } from '../../../kernel/src/sweep/storage/queued.js';
 import { referencesHere } from '../../../kernel/src/sweep/storage/references.js';
-import { listStored } from '../../../kernel/src/sweep/storage/stored.js';
+import { listStored, removeStored, touch } from '../../../kernel/src/sweep/storage/stored.js';
 import { beginUse } from '../../../kernel/src/sweep/storage/use.js';
 
 const root = mkdtempSync(join(tmpdir(), 'fovea-storage-'));
@@ -70,6 +70,22 @@ async function journal(
   await opened.close();
 }
 
+const lib = (name: string) =>
+  JSON.stringify(new URL(`../../../kernel/lib/sweep/storage/${name}.js`, import.meta.url).href);
+
+/** A process that uses stored files until it is killed; resolves when it has done something with them. */
+async function using(work: string): Promise<ChildProcess> {
+  const program = `
+    await (await import(${lib('use')})).beginUse(${JSON.stringify(data)});
+    ${work}
+    process.on('message', () => undefined).send('ready');`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+  });
+  await once(child, 'message');
+  return child;
+}
+
 const left = async () => (await listStored(data)).map(({ sha256 }) => sha256);
 
 describe('files that sweeps store', () => {
@@ -116,9 +132,89 @@ describe('files that sweeps store', () => {
     writeFileSync(join(storedFolder(data, 'networks'), `${fresh}.safetensors`), 'fresh');
     const { removed, kept } = await pruneStored(data);
     expect(removed.map(({ sha256 }) => sha256)).toEqual([old]);
-    expect(kept).toMatchObject([{ sha256: fresh, keptFor: 'use' }]);
+    expect(kept).toMatchObject([
+      { sha256: fresh, keptFor: 'use', usedBy: expect.stringMatching(/^process \d+$/) },
+    ]);
     await end();
     expect(await pruneStored(data)).toMatchObject({ removed: [{ sha256: fresh }], kept: [] });
+    expect(readdirSync(join(data, 'sweeps', 'in-use'))).toEqual([]);
+  });
+
+  // A clock is set while a sweep runs, and copies from another machine have its times.
+  it.each([-86_400, 86_400])('stay for a process that runs when clocks are %i s off', async (seconds) => {
+    const at = Date.now() / 1000 + seconds;
+    const stamp = (path: string) => utimesSync(path, at, at);
+    const touched = store('networks', 'touched');
+    const touchedPath = join(storedFolder(data, 'networks'), `${touched}.safetensors`);
+    stamp(touchedPath);
+    const untouched = store('networks', 'untouched');
+    stamp(join(storedFolder(data, 'networks'), `${untouched}.safetensors`));
+    const child = await using(`
+      const { utimesSync, writeFileSync } = await import('node:fs');
+      const { touch } = await import(${lib('stored')});
+      const path = ${JSON.stringify(join(storedFolder(data, 'networks'), `${sha256Of('made')}.safetensors`))};
+      writeFileSync(path, 'made');
+      utimesSync(path, ${at}, ${at});
+      await touch(${JSON.stringify(touchedPath)});`);
+    const usedBy = `process ${child.pid}`;
+    const uses = [sha256Of('made'), touched].map((sha256) => ({ sha256, keptFor: 'use', usedBy }));
+    const { removed, kept } = await pruneStored(data);
+    expect(removed.map(({ sha256 }) => sha256)).toEqual([untouched]);
+    expect(new Set(kept.map(({ sha256, keptFor, usedBy }) => ({ sha256, keptFor, usedBy })))).toEqual(
+      new Set(uses),
+    );
+    const closed = once(child, 'close');
+    child.kill('SIGKILL');
+    await closed;
+    expect((await pruneStored(data)).removed).toHaveLength(2);
+    expect(readdirSync(join(data, 'sweeps', 'in-use'))).toEqual([]);
+  });
+
+  it('all stay while a process runs of which it is not known when it began', async () => {
+    const end = await beginUse(data);
+    const free = store('networks', 'free');
+    const stamps = readdirSync(join(data, 'sweeps', 'in-use')).find((name) => name.endsWith('.stamps'))!;
+    writeFileSync(join(data, 'sweeps', 'in-use', stamps), '[["networks');
+    expect(await pruneStored(data)).toMatchObject({ removed: [], kept: [{ sha256: free, keptFor: 'use' }] });
+    await end();
+    expect((await pruneStored(data)).removed).toHaveLength(1);
+  });
+
+  it('stay for a process of another machine that says that it is alive, whatever its clock shows', async () => {
+    const end = await beginUse(data);
+    const fresh = store('networks', 'fresh');
+    const folder = join(data, 'sweeps', 'in-use');
+    const mark = join(folder, readdirSync(folder).find((name) => !name.endsWith('.stamps'))!);
+    writeFileSync(mark, '999999999 0123456789abcdef 1\n');
+    utimesSync(mark, 1000, 1000);
+    let beat = 1000;
+    const beating = setInterval(() => utimesSync(mark, ++beat, beat), 200);
+    try {
+      expect(await pruneStored(data)).toMatchObject({
+        ...{ removed: [], kept: [{ sha256: fresh, usedBy: expect.stringContaining('of another machine') }] },
+      });
+      // Whoever begins does not judge it either.
+      await (await beginUse(data))();
+      expect(existsSync(mark)).toBe(true);
+    } finally {
+      clearInterval(beating);
+      await end();
+    }
+  });
+
+  it('stay when they were used between the look at them and their removal', async () => {
+    const [used, free] = [store('networks', 'used'), store('networks', 'free')];
+    const items = await listStored(data);
+    await touch(items.find(({ sha256 }) => sha256 === used)!.path);
+    expect(await Promise.all(items.map(async (item) => [item.sha256, await removeStored(item)]))).toEqual(
+      expect.arrayContaining([
+        [used, false],
+        [free, true],
+      ]),
+    );
+    expect(await left()).toEqual([used]);
+    // One that another process has removed is gone too.
+    expect(await removeStored(items.find(({ sha256 }) => sha256 === free)!)).toBe(true);
   });
 
   it('do not stay for a process that was killed', async () => {
@@ -163,6 +259,15 @@ describe('files that sweeps store', () => {
     expect(await queuedSweeps(data)).toEqual([{ queue: 'other:6379/0', sweep: 's', hashes: [b] }]);
     expect(await pruneStored(data, { all: true })).toMatchObject({ removed: [{ sha256: b }] });
     expect(await queuedSweeps(data)).toEqual([]);
+  });
+
+  it('are noted for a queue, or it is said why not', async () => {
+    const note = { queue: 'head:6379/0', sweep: 's', hashes: [sha256Of('a')] };
+    const folder = join(data, 'sweeps', 'queues', 'head%3A6379%2F0', 's');
+    mkdirSync(join(folder, note.hashes[0]!), { recursive: true });
+    await expect(noteQueued(data, note)).rejects.toMatchObject({
+      ...{ code: 'io', message: expect.stringMatching(/^cannot note in .* what a queue needs: EISDIR/) },
+    });
   });
 
   it('are whole or gone when the removal is killed at any moment, and the next one takes the rest', {

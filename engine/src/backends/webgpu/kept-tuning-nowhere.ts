@@ -3,7 +3,7 @@ export function readTuning(): unknown {
   return undefined;
 }
 
-export function writeTuning(_tuning: object): void {}
+export async function changeTuning(_change: (kept: unknown) => object): Promise<void> {}
 
 /** What of a browser's locks is used here. */
 interface Locks {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { dataFolder, engineVersion, storeFile } from '../../data-folder.js';
-import { awaitLock } from '../../lock.js';
+import { awaitLock, underLock } from '../../lock.js';
 import { processSpace } from '../../running-process.js';
 
 /** Path of the file that holds what was timed on this user's GPUs. */
@@ -18,13 +18,17 @@ export function readTuning(): unknown {
   }
 }
 
-/** Keeps it for processes to come, where the user's folder can be written. */
-export function writeTuning(tuning: object): void {
-  try {
-    storeFile(fileOf(), { engine: engineVersion, tuning }, 'what was timed on the GPU');
-  } catch {
-    // Then it is timed again in the next process.
-  }
+/**
+ * Keeps it for processes to come, where the user's folder can be written. One changes it at a time, also of several
+ * machines that share the folder: what another one kept meanwhile would be lost.
+ * @param change what is kept by now becomes what is to be kept
+ */
+export async function changeTuning(change: (kept: unknown) => object): Promise<void> {
+  const file = fileOf();
+  const what = 'what was timed on the GPU';
+  const store = async () => storeFile(file, { engine: engineVersion, tuning: change(readTuning()) }, what);
+  // Where it cannot be written it is timed again in the next process.
+  await underLock(`${file}.lock`, what, store, { wait: true }).catch(() => undefined);
 }
 
 /**

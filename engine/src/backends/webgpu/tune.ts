@@ -74,7 +74,7 @@ async function timeUnknown(device: Device, program: Program, tuning: Tuning): Pr
     }
   } finally {
     tuner.destroy();
-    tuning.keep();
+    await tuning.keep();
   }
 }
 

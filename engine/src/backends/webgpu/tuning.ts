@@ -1,4 +1,4 @@
-import { readTuning, writeTuning } from '#kept-tuning';
+import { changeTuning, readTuning } from '#kept-tuning';
 import type { Convolve } from '../../program/program.js';
 import { type Fusion, fusionTileOf } from './fusions.js';
 import type { Precision } from './kernel.js';
@@ -121,12 +121,14 @@ export class Tuning implements Choice {
   }
 
   /** Keeps what is known for other processes, beside what those have kept meanwhile. */
-  keep(): void {
+  keep(): Promise<void> {
     const name = nameOf(this.on);
-    const { [name]: before, ...others } = keptOf(readTuning());
-    const own = Object.entries({ ...before, ...Object.fromEntries(this.#families) }).slice(-MOST_SHAPES);
-    const latest = Object.entries(others).slice(0, MOST_GPUS - 1);
-    writeTuning({ [name]: Object.fromEntries(own), ...Object.fromEntries(latest) });
+    return changeTuning((kept) => {
+      const { [name]: before, ...others } = keptOf(kept);
+      const own = Object.entries({ ...before, ...Object.fromEntries(this.#families) }).slice(-MOST_SHAPES);
+      const latest = Object.entries(others).slice(0, MOST_GPUS - 1);
+      return { [name]: Object.fromEntries(own), ...Object.fromEntries(latest) };
+    });
   }
 }
 

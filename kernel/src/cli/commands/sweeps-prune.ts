@@ -53,8 +53,14 @@ async function prune(backend: SweepBackend, options: PruneCommandOptions): Promi
   const pruned = await pruneEverywhere(backend, {
     ...{ dryRun: false, all, among: (item: ListedItem) => asked.has(keyOf(item)) },
   });
-  if (json) printJson({ dryRun, ...pruned });
-  else process.stdout.write(removalText(pruned.removed, true));
+  if (json) {
+    printJson({ dryRun, ...pruned });
+    return;
+  }
+  process.stdout.write(removalText(pruned.removed, true));
+  // Used since it was listed, or by a sweep that has begun to refer to it.
+  const spared = reasons(pruned.kept.filter((item) => asked.has(keyOf(item))));
+  if (spared.length > 0) process.stdout.write(`${spared.join('\n')}\n`);
 }
 
 const keyOf = ({ kind, sha256 }: ListedItem): string => `${kind} ${sha256}`;
@@ -98,12 +104,21 @@ function asText({ removed, kept }: Pruned): string {
   }
   if (removed.length > mostNamed)
     lines.push(`removable: ${removed.length - mostNamed} more (--json names all)`);
-  const inUse = kept.filter(({ keptFor }) => keptFor === 'use');
-  if (inUse.length > 0) lines.push(`kept because a running sweep or worker uses it: ${totalOf(inUse)}`);
-  const forQueues = kept.filter(({ keptFor }) => keptFor === 'queue');
-  for (const queue of new Set(forQueues.map((item) => item.queue!))) {
-    const own = forQueues.filter((item) => item.queue === queue);
-    lines.push(`kept for sweeps on the queue ${queue}: ${totalOf(own)}`);
-  }
+  lines.push(...reasons(kept));
   return `${lines.join('\n')}\n`;
+}
+
+/** Why what is kept is. */
+function reasons(kept: readonly ListedItem[]): string[] {
+  const byReason = new Map<string, ListedItem[]>();
+  for (const item of kept) byReason.set(reasonOf(item), [...(byReason.get(reasonOf(item)) ?? []), item]);
+  return [...byReason].map(([reason, items]) => {
+    const it = items.length === 1 ? 'it' : 'them';
+    return `kept: ${counted(items.length, 'file')} (${totalOf(items)}), as ${reason} ${it}`;
+  });
+}
+
+function reasonOf({ keptFor, queue, usedBy }: ListedItem): string {
+  if (keptFor === 'use') return `${usedBy ?? 'a process'}, a sweep or worker that runs, may use`;
+  return `sweeps ${queue === undefined ? 'of this machine' : `on the queue ${queue}`} refer to`;
 }

@@ -1,35 +1,24 @@
 import { randomUUID } from 'node:crypto';
-import { appendFileSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { homeFolder, makeFolder, replaceFileSync } from '@fovea/engine/files';
+import { join } from 'node:path';
+import { homeFolder, writeRefusal } from '@fovea/engine/files';
 import { matchesGlob } from '../../glob.js';
 import type { JsonObject } from '../../json-object.js';
 import { murmur2 } from '../cells/cell-file.js';
+import { HistoryFile, type Line } from './history-file.js';
 
 interface Entry {
-  /** The kernel that ran it: kernels that start together take the same number for their session. */
-  readonly kernel: string | undefined;
   readonly session: number;
   readonly line: number;
   readonly code: string;
   output?: string;
 }
 
-/** A line of the file: a cell, or the result of one. */
-interface Line {
-  readonly s: number;
-  /** Left out by earlier versions. */
-  readonly k?: string | undefined;
-  readonly n: number;
-  readonly c?: string;
-  readonly o?: string | undefined;
-}
-
 type Row = [session: number, line: number, code: string | [code: string, output: string | null]];
 
-/** Entries kept in a file; older ones are dropped when it is read. */
-const KEPT = 10_000;
+/** Characters of a cell that is kept in the file. */
 const ENTRY_LIMIT = 100_000;
+/** Lines that wait for a disk that takes none; older ones are given up. */
+const MOST_WAITING = 1000;
 
 /** Where the history of notebooks in a folder is kept: `FOVEA_HISTORY`, or the user's state folder. */
 export function historyFile(directory: string): string {
@@ -40,27 +29,36 @@ export function historyFile(directory: string): string {
 }
 
 /**
- * Cells that were run, in this session and before. Kept in a file, one JSON text a line; without a writable
- * file the history of this session still works.
+ * Cells that were run, in this session and before. Kept in a file; without a writable file the history of this session
+ * still works.
  */
 export class History {
+  readonly #file: HistoryFile;
   readonly #entries: Entry[];
   readonly #kernel = randomUUID();
   readonly #session: number;
-  /** Whether the file may end within a line, which the next one would become a part of. */
-  #isTorn: boolean;
   /** Lines that are to be written when the event loop has gone round: no cell waits for a disk. */
-  #unwritten = '';
+  #unwritten: Line[] = [];
+  #flushing: NodeJS.Immediate | undefined;
+  #isRefused = false;
 
-  constructor(private readonly file: string) {
-    const { entries, isTorn } = read(file);
-    this.#entries = entries;
-    this.#isTorn = isTorn;
+  /** @param log called with a line for the terminal when the file cannot be written */
+  constructor(
+    file: string,
+    private readonly log: (line: string) => void = () => undefined,
+  ) {
+    this.#file = new HistoryFile(file);
+    this.#entries = entriesIn(this.#file.read());
     this.#session = Math.max(0, ...this.#entries.map(({ session }) => session)) + 1;
   }
 
+  /** Makes room in a file that is full, for kernels to come; what this one knows stays. */
+  shorten(): Promise<void> {
+    return this.#file.shorten();
+  }
+
   add(line: number, code: string): void {
-    this.#entries.push({ kernel: this.#kernel, session: this.#session, line, code });
+    this.#entries.push({ session: this.#session, line, code });
     if (code.length <= ENTRY_LIMIT) this.#write({ n: line, c: code });
   }
 
@@ -109,67 +107,41 @@ export class History {
   }
 
   #write(line: Omit<Line, 's' | 'k'>): void {
-    if (this.#unwritten === '') setImmediate(() => this.flush());
-    this.#unwritten += textOf({ s: this.#session, k: this.#kernel, ...line });
+    this.#flushing ??= setImmediate(() => this.flush());
+    this.#unwritten.push({ s: this.#session, k: this.#kernel, ...line });
   }
 
-  /** Writes what has not been written yet. */
+  /** Writes what has not been written yet. What the disk refuses, since it is full, is written with what comes next. */
   flush(): void {
-    const text = this.#unwritten;
-    this.#unwritten = '';
-    if (text === '') return;
+    clearImmediate(this.#flushing);
+    this.#flushing = undefined;
+    if (this.#unwritten.length === 0) return;
     try {
-      makeFolder(dirname(this.file), 0o700);
-      // Opened each time: another kernel may have replaced the file by a shorter one.
-      appendFileSync(this.file, this.#isTorn ? `\n${text}` : text, { mode: 0o600 });
-      this.#isTorn = false;
-    } catch {
-      // A full disk may have taken a part of it.
-      this.#isTorn = true;
+      this.#file.append(this.#unwritten);
+      this.#unwritten = [];
+      this.#isRefused = false;
+    } catch (cause) {
+      this.#unwritten = this.#unwritten.slice(-MOST_WAITING);
+      if (!this.#isRefused)
+        this.log(`cells are not kept in the history until it can be written: ${writeRefusal(cause)}`);
+      this.#isRefused = true;
     }
   }
 }
 
-const textOf = (line: Line): string => `${JSON.stringify(line)}\n`;
-
-function read(file: string): { readonly entries: Entry[]; readonly isTorn: boolean } {
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch {
-    return { entries: [], isTorn: false };
-  }
-  const isTorn = text !== '' && !text.endsWith('\n');
+function entriesIn(lines: readonly Line[]): Entry[] {
   const entries = new Map<string, Entry>();
   const sessions = new Map<string | number, number>();
   let last = 0;
-  for (const line of text.split('\n')) {
-    try {
-      const { s, k, n, c, o } = JSON.parse(line) as Line;
-      if (!Number.isInteger(s) || !Number.isInteger(n)) continue;
-      const own = k ?? s;
-      const session = sessions.get(own) ?? Math.max(s, k === undefined ? 0 : last + 1);
-      sessions.set(own, session);
-      last = Math.max(last, session);
-      const key = `${session}:${n}`;
-      if (typeof c === 'string') entries.set(key, { kernel: k, session, line: n, code: c });
-      const entry = entries.get(key);
-      if (entry && typeof o === 'string') entry.output = o;
-    } catch {
-      // An incomplete line, from a kernel that was killed while writing: the others still count.
-    }
+  for (const { s, k, n, c, o } of lines) {
+    const own = k ?? s;
+    const session = sessions.get(own) ?? Math.max(s, k === undefined ? 0 : last + 1);
+    sessions.set(own, session);
+    last = Math.max(last, session);
+    const key = `${session}:${n}`;
+    if (typeof c === 'string') entries.set(key, { session, line: n, code: c });
+    const entry = entries.get(key);
+    if (entry && typeof o === 'string') entry.output = o;
   }
-  const all = [...entries.values()];
-  if (all.length <= KEPT) return { entries: all, isTorn };
-  const kept = all.slice(-KEPT / 2);
-  try {
-    const lines = kept.map(({ kernel, session, line, code, output }) =>
-      textOf({ s: session, k: kernel, n: line, c: code, o: output }),
-    );
-    replaceFileSync(file, lines.join(''), 0o600);
-    return { entries: kept, isTorn: false };
-  } catch {
-    // It keeps its length.
-    return { entries: kept, isTorn };
-  }
+  return [...entries.values()];
 }

@@ -70,7 +70,7 @@ export class Kernel {
     });
     const runtime = this.#runtime;
     this.#introspection = new Introspection({ directory, runtime });
-    this.#history = new History(historyFile(directory));
+    this.#history = new History(historyFile(directory), options.log);
     this.#executor = new Executor({
       output,
       runtime,
@@ -96,6 +96,7 @@ export class Kernel {
       await this.#runtime.close();
       throw error;
     }
+    void this.#history.shorten();
     this.#status('starting', {});
   }
 

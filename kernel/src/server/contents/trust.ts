@@ -20,6 +20,8 @@ export class NotebookTrust {
   private readonly signatures: Set<string>;
   /** Two writings at once wait here for each other, and not for a look at the lock. */
   private readonly writings = new OneByOne();
+  /** Whether the file may lack some that this lab knows: the disk was full, say. */
+  private isBehind = false;
 
   private constructor(
     private readonly secret: Buffer,
@@ -75,11 +77,16 @@ export class NotebookTrust {
   /** Trusts a notebook as it is. */
   async remember(notebook: JsonObject): Promise<void> {
     const signature = this.sign(notebook);
-    if (this.signatures.has(signature)) return;
+    if (this.signatures.has(signature) && !this.isBehind) return;
     this.signatures.add(signature);
-    await this.writings.do(() =>
-      underLock(`${this.file}.lock`, 'keeping trust', () => this.write(), { wait: true }),
-    );
+    try {
+      await this.writings.do(() =>
+        underLock(`${this.file}.lock`, 'keeping trust', () => this.write(), { wait: true }),
+      );
+    } catch (error) {
+      this.isBehind = true;
+      throw error;
+    }
   }
 
   /** Adds what other labs have kept. */
@@ -89,23 +96,35 @@ export class NotebookTrust {
 
   /** Keeps what this lab knows beside what others have kept, which write while this one does not. */
   private async write(): Promise<void> {
+    const kept = linesOf(this.file);
     const own = [...this.signatures];
     this.signatures.clear();
-    this.readAgain();
-    for (const signature of own) this.signatures.add(signature);
+    for (const signature of [...kept, ...own]) this.signatures.add(signature);
     for (const oldest of this.signatures) {
       if (this.signatures.size <= KEPT) break;
       this.signatures.delete(oldest);
     }
     await saveAtomically(this.file, `${[...this.signatures].join('\n')}\n`);
+    this.isBehind = false;
   }
 }
 
+/** What is kept, as far as it can be read. */
 function storedLines(file: string): string[] {
   try {
-    return readFileSync(file, 'utf8').split('\n').filter(Boolean);
+    return linesOf(file);
   } catch {
     return [];
+  }
+}
+
+/** @throws Error for a file that is there and cannot be read: what it holds is not to be replaced then */
+function linesOf(file: string): string[] {
+  try {
+    return readFileSync(file, 'utf8').split('\n').filter(Boolean);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
   }
 }
 

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
 import { FoveaError } from '@fovea/engine';
+import { writeRefusal } from '@fovea/engine/files';
 import { dataFolder } from '@fovea/engine/internal';
 import { AsyncQueue } from '../async-queue.js';
 import type { StorePruned, Submission, SweepBackend, SweepEvent, SweepSummary } from '../backend.js';
@@ -142,7 +143,9 @@ export class EmbeddedBackend implements SweepBackend {
     // Opening it makes sure that no other process writes it.
     const { run, journal } = await this.#open(sweep);
     if (run) throw new FoveaError('bad-argument', `sweep ${sweep} is running; cancel it first`);
-    await rm(journal.path, { force: true });
+    await rm(journal.path, { force: true }).catch((cause) => {
+      throw new FoveaError('io', `cannot remove ${journal.path}: ${writeRefusal(cause)}`, { cause });
+    });
     this.#opened.delete(sweep);
     await journal.close();
   }

@@ -175,6 +175,7 @@ export class Journal {
 
   /**
    * Writes what is known again where the file was removed or cut while it was open: what is written to it would be lost.
+   * What is left of a file that was cut stays before that, so that a full disk takes nothing more away.
    * @throws FoveaError `io` when another file is in its place
    */
   async #restore(): Promise<void> {
@@ -182,17 +183,17 @@ export class Journal {
     const isOwn = there?.ino === own.ino && there.dev === own.dev;
     if (isOwn && there.size >= this.#bytes) return;
     if (there && !isOwn) throw new FoveaError('io', `${this.path} was replaced by another file meanwhile`);
-    if (isOwn) await this.file.truncate(0);
-    else {
+    this.#bytes = isOwn ? there.size : 0;
+    if (!isOwn) {
       makeFolder(dirname(this.path));
       const file = await open(this.path, 'ax+');
       await this.file.close();
       this.file = file;
     }
-    this.#bytes = 0;
     const { records, space, ...known } = this.#content;
     const lines = [...(space ? [{ sweep: this.sweep, space, ...known }] : []), ...records.values()];
-    await this.#put(Buffer.from(lines.map((line) => `${JSON.stringify(line)}\n`).join('')));
+    const end = this.#bytes > 0 ? '\n' : '';
+    await this.#put(Buffer.from(end + lines.map((line) => `${JSON.stringify(line)}\n`).join('')));
   }
 }
 

@@ -12,7 +12,7 @@ import type { IdentifiedPoint, PointRecord, PointResult } from '../point.js';
 import type { SweepSpace } from '../space/space.js';
 import { forgetQueued, noteQueued } from '../storage/queued.js';
 import { References } from '../storage/references.js';
-import { touch } from '../storage/use.js';
+import { touch } from '../storage/stored.js';
 import { connectQueue, type QueueConnection } from './connect-queue.js';
 import { EventReader } from './events.js';
 import { JOB_OPTIONS, type JobData, type PointJob, type PointQueue, recordOf } from './job.js';

@@ -5,7 +5,7 @@ import { makeFolder, replaceFile } from '@fovea/engine/files';
 import type { StoreItem, StorePruned } from '../backend.js';
 import type { Material, MaterialFile } from '../material.js';
 import { sha256Of } from '../point.js';
-import { touch } from '../storage/use.js';
+import { touch } from '../storage/stored.js';
 import type { QueueConnection } from './connect-queue.js';
 import { MATERIALS_KEY, materialKey, SWEEPS_KEY, sweepMaterialsKey } from './keys.js';
 

@@ -6,7 +6,7 @@ import { openModel } from '../../cli/options/model.js';
 import { findKept, keptMaterial, namesKept, shortName } from '../kept-networks.js';
 import { type Material, networkMaterial } from '../material.js';
 import type { PlainGranularity } from '../point.js';
-import { touch } from '../storage/use.js';
+import { touch } from '../storage/stored.js';
 import type { CheckedSpace } from './check-space.js';
 
 /** A network of a space as its points name it. */

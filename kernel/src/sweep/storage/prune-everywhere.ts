@@ -18,6 +18,8 @@ export interface ListedItem {
   readonly keptFor?: KeptFor;
   /** The queue that stores it, or whose sweep it is kept for. */
   readonly queue?: string;
+  /** The process that uses it. */
+  readonly usedBy?: string;
 }
 
 /** What was removed, or would be, and what stays. */
@@ -59,6 +61,6 @@ export async function pruneEverywhere(
   };
 }
 
-function listed({ usedMs, ...item }: StoredItem | KeptItem): ListedItem {
+function listed({ usedMs, stamp: _, ...item }: StoredItem | KeptItem): ListedItem {
   return { ...item, usedAt: new Date(usedMs).toISOString() };
 }

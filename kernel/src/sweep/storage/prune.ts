@@ -1,7 +1,8 @@
+import { describeHolder } from '@fovea/engine/files';
 import { forgetQueued, queuedSweeps } from './queued.js';
 import { References, referencesHere } from './references.js';
 import { listStored, removeRemains, removeStored, type StoredItem } from './stored.js';
-import { usedSince, whileNobodyBegins } from './use.js';
+import { usesNow, whileNobodyBegins } from './use.js';
 
 /** Why something stored stays: a sweep of this machine or of a queue refers to it, or a process uses it now. */
 export type KeptFor = 'sweep' | 'queue' | 'use';
@@ -10,6 +11,8 @@ export interface KeptItem extends StoredItem {
   readonly keptFor: KeptFor;
   /** The queue whose sweep it is kept for. */
   readonly queue?: string;
+  /** The process that uses it, as messages name it; left out where that has used it since it was listed. */
+  readonly usedBy?: string;
 }
 
 /** A queue that can be asked which sweeps it has. */
@@ -43,15 +46,19 @@ export function pruneStored(dataFolder: string, options: PruneOptions = {}): Pro
   return whileNobodyBegins(dataFolder, async () => {
     removeRemains(dataFolder);
     const result = await judgeStored(dataFolder, options);
-    for (const item of result.removed) await removeStored(item);
-    return result;
+    const [removed, kept]: [StoredItem[], KeptItem[]] = [[], [...result.kept]];
+    for (const item of result.removed) {
+      if (await removeStored(item)) removed.push(item);
+      else kept.push({ ...item, keptFor: 'use' });
+    }
+    return { removed, kept };
   });
 }
 
 /** What may go, and what stays and why. */
 async function judgeStored(dataFolder: string, options: PruneOptions): Promise<PruneResult> {
   const { among = () => true } = options;
-  const usedSinceMs = await usedSince(dataFolder);
+  const uses = await usesNow(dataFolder);
   // Listed before the references are read: a sweep that is under way refers to what it has made after that.
   const items = await listStored(dataFolder);
   const here = await referencesHere(dataFolder);
@@ -63,8 +70,11 @@ async function judgeStored(dataFolder: string, options: PruneOptions): Promise<P
     const queue = queues.find(([, references]) => references.has(item.sha256))?.[0];
     if (!isCopy && here.has(item.sha256)) kept.push({ ...item, keptFor: 'sweep' });
     else if (!isCopy && queue !== undefined) kept.push({ ...item, keptFor: 'queue', queue });
-    else if (item.usedMs >= usedSinceMs) kept.push({ ...item, keptFor: 'use' });
-    else if (among(item)) removed.push(item);
+    else {
+      const use = uses.find((one) => one.may(item));
+      if (use) kept.push({ ...item, keptFor: 'use', usedBy: describeHolder(use.holder) });
+      else if (among(item)) removed.push(item);
+    }
   }
   return { removed, kept };
 }

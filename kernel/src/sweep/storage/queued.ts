@@ -1,6 +1,7 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { makeFolder } from '@fovea/engine/files';
+import { FoveaError } from '@fovea/engine/errors';
+import { makeFolder, writeRefusal } from '@fovea/engine/files';
 import { namesIn, sweepsFolder } from './folders.js';
 
 /** What this machine keeps for a sweep that a queue has. */
@@ -18,12 +19,19 @@ const folderOf = (dataFolder: string, queue: string, sweep: string) =>
 /**
  * Notes that a sweep on a queue refers to what is stored here. Call it when the queue has the sweep: a note of one that
  * it does not have is dropped.
+ * @throws FoveaError `io` when it cannot be written
  */
 export async function noteQueued(dataFolder: string, { queue, sweep, hashes }: QueuedSweep): Promise<void> {
   if (hashes.length === 0) return;
   const folder = folderOf(dataFolder, queue, sweep);
   makeFolder(folder);
-  for (const hash of hashes) await writeFile(join(folder, hash), '');
+  try {
+    for (const hash of hashes) await writeFile(join(folder, hash), '');
+  } catch (cause) {
+    throw new FoveaError('io', `cannot note in ${folder} what a queue needs: ${writeRefusal(cause)}`, {
+      cause,
+    });
+  }
 }
 
 /** All that was noted. */
@@ -39,7 +47,15 @@ export async function queuedSweeps(dataFolder: string): Promise<QueuedSweep[]> {
   return found;
 }
 
-/** Forgets what was noted for a sweep. */
+/**
+ * Forgets what was noted for a sweep.
+ * @throws FoveaError `io`
+ */
 export async function forgetQueued(dataFolder: string, queue: string, sweep: string): Promise<void> {
-  await rm(folderOf(dataFolder, queue, sweep), { recursive: true, force: true });
+  const folder = folderOf(dataFolder, queue, sweep);
+  try {
+    await rm(folder, { recursive: true, force: true });
+  } catch (cause) {
+    throw new FoveaError('io', `cannot remove ${folder}: ${writeRefusal(cause)}`, { cause });
+  }
 }

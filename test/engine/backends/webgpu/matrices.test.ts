@@ -186,7 +186,7 @@ describe('matrices of subgroups', { timeout: 600_000 }, () => {
     const tuning = new Tuning(tunedOn);
     const variant = tuning.variantsOf(matrixProbe).find(isOfMatrices)!;
     tuning.learn(matrixProbe, variant);
-    tuning.keep();
+    await tuning.keep();
     expect(new Tuning(tunedOn).find(matrixProbe)).toBe(variant);
     expect(new Tuning({ ...tunedOn, matrices: undefined }).find(matrixProbe)).toBeUndefined();
     expect((await openDevice('f32')).tunedOn.matrices).toBeUndefined();

@@ -1,4 +1,6 @@
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { randomMasker, run } from '@fovea/engine';
 import { programOf, webgpuBackendWith } from '@fovea/engine/backend';
@@ -160,7 +162,7 @@ describe('timing kernels on the adapter', { timeout: 300_000 }, () => {
       expect(inside).toBe(0);
       const other = new Tuning(on);
       other.learn(one!, VARIANTS.gemm[2]!);
-      other.keep();
+      await other.keep();
     });
     await expect.poll(() => inside).toBe(1);
     expect(tuning.find(one!)).toBeUndefined();
@@ -205,12 +207,12 @@ describe('timing kernels on the adapter', { timeout: 300_000 }, () => {
     expect(both[0]!.shapes).toBe(both[1]!.shapes);
   });
 
-  it('knows nothing of another driver, precision or version', () => {
+  it('knows nothing of another driver, precision or version', async () => {
     const gpu: TunedOn = { adapter: 'a GPU', driver: '1', precision: 'f32' };
     const [operation] = convolutionsOf(smallNetwork(), 1);
     const tuning = new Tuning(gpu);
     tuning.learn(operation!, VARIANTS.gemm[0]!);
-    tuning.keep();
+    await tuning.keep();
     expect(new Tuning(gpu).find(operation!)).toBe(VARIANTS.gemm[0]);
     expect(new Tuning({ ...gpu, driver: '2' }).find(operation!)).toBeUndefined();
     expect(new Tuning({ ...gpu, precision: 'f16' }).find(operation!)).toBeUndefined();
@@ -225,21 +227,66 @@ describe('timing kernels on the adapter', { timeout: 300_000 }, () => {
     '[]',
     '{"engine":"VERSION","tuning":7}',
     '{"engine":"VERSION","tuning":{"G":[1]}}',
-  ])('takes a broken file for an empty one and writes over it: %s', (text) => {
+  ])('takes a broken file for an empty one and writes over it: %s', async (text) => {
     const gpu: TunedOn = { adapter: 'G', driver: 'd', precision: 'f32' };
     const [operation] = convolutionsOf(smallNetwork(), 1);
     const fresh = () => new Tuning(gpu).find(operation!);
     const tuning = new Tuning(gpu);
     tuning.learn(operation!, VARIANTS.gemm[1]!);
-    tuning.keep();
+    await tuning.keep();
     const { engine } = JSON.parse(readFileSync(file(), 'utf8'));
     writeFileSync(file(), text.replace('VERSION', engine));
     expect(fresh()).toBeUndefined();
-    tuning.keep();
+    await tuning.keep();
     expect(fresh()).toBe(VARIANTS.gemm[1]);
   });
 
-  it('keeps what other processes have timed, and so many GPUs and shapes at most', () => {
+  it('keeps what two processes add at once', async () => {
+    rmSync(file(), { force: true });
+    const [held, go] = [join(folder, 'held'), join(folder, 'go')];
+    const adds = async (gpu: string, between = '') => {
+      const lib = new URL('../../../../engine/lib/backends/webgpu/kept-tuning.js', import.meta.url).href;
+      const program = `
+        const { existsSync, writeFileSync } = await import('node:fs');
+        const { changeTuning } = await import(${JSON.stringify(lib)});
+        await changeTuning((kept) => {
+          ${between}
+          return { ...kept, ${gpu}: { shape: 'gemm' } };
+        });`;
+      const child = spawn(process.execPath, ['--input-type=module', '-e', program], { stdio: 'inherit' });
+      return (await once(child, 'close'))[0];
+    };
+    const clock = 'new Int32Array(new SharedArrayBuffer(4))';
+    const first = adds(
+      'one',
+      `writeFileSync(${JSON.stringify(held)}, '');
+       while (!existsSync(${JSON.stringify(go)})) Atomics.wait(${clock}, 0, 0, 5);`,
+    );
+    await expect.poll(() => existsSync(held), { timeout: 60_000 }).toBe(true);
+    let isDone = false;
+    const second = adds('other').finally(() => {
+      isDone = true;
+    });
+    // It waits for the first one, or would have ended without it.
+    const isWaiting = () => isDone || existsSync(`${file()}.lock.waiting`);
+    await expect.poll(isWaiting, { timeout: 60_000 }).toBe(true);
+    writeFileSync(go, '');
+    expect(await Promise.all([first, second])).toEqual([0, 0]);
+    const { tuning } = JSON.parse(readFileSync(file(), 'utf8'));
+    expect(Object.keys(tuning)).toEqual(['one', 'other']);
+  }, 180_000);
+
+  it('keeps nothing where it cannot be written, and goes on', async () => {
+    rmSync(join(folder, 'data'), { recursive: true, force: true });
+    writeFileSync(join(folder, 'data'), '');
+    try {
+      await new Tuning({ adapter: 'G', driver: 'd', precision: 'f32' }).keep();
+    } finally {
+      rmSync(join(folder, 'data'));
+    }
+  });
+
+  it('keeps what other processes have timed, and so many GPUs and shapes at most', async () => {
     const gpu = (number: number): TunedOn => ({ adapter: `GPU ${number}`, driver: '', precision: 'f32' });
     const [operation] = convolutionsOf(smallNetwork(), 1);
     const resized = (side: number): Convolve => ({
@@ -248,21 +295,21 @@ describe('timing kernels on the adapter', { timeout: 300_000 }, () => {
     });
     const [one, other] = [new Tuning(gpu(0)), new Tuning(gpu(0))];
     one.learn(resized(1), VARIANTS.gemm[2]!);
-    one.keep();
+    await one.keep();
     other.learn(resized(2), VARIANTS.gemm[3]!);
-    other.keep();
+    await other.keep();
     expect([1, 2].map((side) => new Tuning(gpu(0)).find(resized(side))?.family)).toEqual([
       'gemm 64x64',
       'gemm 32x32',
     ]);
     for (let side = 1; side <= 3000; side++) one.learn(resized(side), VARIANTS.gemm[1]!);
-    one.keep();
+    await one.keep();
     expect(new Tuning(gpu(0)).shapes).toBe(2048);
     expect(new Tuning(gpu(0)).find(resized(3000))).toBe(VARIANTS.gemm[1]);
     for (let number = 1; number <= 8; number++) {
       const next = new Tuning(gpu(number));
       next.learn(operation!, VARIANTS.gemm[1]!);
-      next.keep();
+      await next.keep();
     }
     const { tuning } = JSON.parse(readFileSync(file(), 'utf8'));
     expect(Object.keys(tuning).map((name) => name.split(' |')[0])).toEqual(

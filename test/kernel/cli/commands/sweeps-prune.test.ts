@@ -2,6 +2,8 @@ import { spawn } from 'node:child_process';
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { storedFolder } from '../../../../kernel/src/sweep/storage/folders.js';
+import { beginUse } from '../../../../kernel/src/sweep/storage/use.js';
 import { useDataFolder } from '../../../support/data-folder.js';
 import { hasRedis, useQueue } from '../../sweep/support/redis.js';
 import { until } from '../../waiting.js';
@@ -39,13 +41,16 @@ describe('fovea sweeps prune', () => {
       expect((await fovea('sweep', spec(name, rates))).code).toBe(0);
     // Both have made the same network at 0.5.
     expect(networks()).toHaveLength(3);
-    expect((await fovea('sweeps', 'prune')).stdout).toMatch(/^networks of fit and adapt +3 .* 0 +0 B\n$/m);
+    expect((await fovea('sweeps', 'prune')).stdout).toMatch(
+      /^networks of fit and adapt +3 .* 0 +0 B\nkept: 3 files \(.* MB\), as sweeps of this machine refer to them\n$/m,
+    );
     const removed = await fovea('sweeps', 'remove', 'second');
     expect(removed.stdout).toMatch(
       /^sweep second is removed, with 2 records\n1 stored file \(.* MB\) that no sweep refers to any more is left: fovea sweeps prune removes it\n$/,
     );
     const planned = await fovea('sweeps', 'prune', '--dry-run');
     expect(planned.stdout).toMatch(/^removable: network sha256:[0-9a-f]{12}, .* MB, used last on \d{4}-/m);
+    expect(planned.stdout).toMatch(/^kept: 2 files \(.* MB\), as sweeps of this machine refer to them$/m);
     const refused = await fovea('sweeps', 'prune');
     expect([refused.code, refused.stderr]).toEqual([
       1,
@@ -82,6 +87,25 @@ describe('fovea sweeps prune', () => {
       expect(networks()).toContain(`${result.model.slice('sha256:'.length)}.safetensors`);
     await fovea('sweeps', 'remove', 'long', '--files');
     expect(networks()).toEqual([]);
+  });
+
+  it('says which process may use what it keeps', async () => {
+    const end = await beginUse(join(folder, 'data'));
+    const path = join(storedFolder(join(folder, 'data'), 'networks'), `${'0'.repeat(64)}.safetensors`);
+    try {
+      writeFileSync(path, 'made');
+      const { stdout } = await fovea('sweeps', 'prune', '--yes');
+      expect(stdout).toMatch(
+        new RegExp(
+          `^kept: 1 file \\(4 B\\), as process ${process.pid}, a sweep or worker that runs, may use it$`,
+          'm',
+        ),
+      );
+      expect(existsSync(path)).toBe(true);
+    } finally {
+      await end();
+    }
+    expect((await json('prune', '--yes')).removed).toHaveLength(1);
   });
 
   it.skipIf(!hasRedis)(
