@@ -19,6 +19,8 @@ const patienceMs = 2 * removalMs;
 
 /** How often one that waits for a lock looks whether it is free. */
 const heldMs = 100;
+/** How long one that comes lets those go first that wait, which may be slow to look on a busy machine. */
+const yieldMs = 10 * heldMs;
 /** How often a lock that seems to be a dead holder's is looked at before it is removed. */
 const watchMs = 100;
 
@@ -57,8 +59,13 @@ export async function takeLock(path: string, what: string, beatMs = aliveMs): Pr
 export async function awaitLock(path: string, signal?: AbortSignal): Promise<Release> {
   const waiting = `${path}.waiting`;
   const pause = (ms: number) => delay(ms, undefined, signal ? { signal } : {}).catch(() => undefined);
-  if ((await modifiedMs(waiting)) !== undefined) await pause(1.5 * heldMs);
-  for (;;) {
+  // No longer than that: one that was killed while it waited takes nothing.
+  for (const deadline = performance.now() + yieldMs; performance.now() < deadline; await pause(heldMs / 5)) {
+    if (signal?.aborted || (await modifiedMs(waiting)) === undefined) break;
+  }
+  for (let waited = false; ; waited = true) {
+    // Others that wait say so again.
+    if (waited && signal?.aborted) await rm(waiting, { force: true }).catch(() => undefined);
     signal?.throwIfAborted();
     const taken = await tryLock(path, aliveMs);
     if (typeof taken === 'function') {

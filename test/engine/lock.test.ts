@@ -147,13 +147,43 @@ describe('a lock', () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  it('is waited for until the wait is given up', async () => {
+  it('is left to one who waits and is slow to look again, but not for ever', async () => {
+    const clock = vi.spyOn(performance, 'now').mockReturnValue(0);
+    try {
+      const taken: string[] = [];
+      const take = async (name: string) => {
+        const release = await awaitLock(path);
+        taken.push(name);
+        await release();
+      };
+      writeFileSync(`${path}.waiting`, '');
+      const first = take('after the slow one');
+      await new Promise((resolve) => setTimeout(resolve, 400));
+      expect(taken).toEqual([]);
+      rmSync(`${path}.waiting`);
+      await first;
+      writeFileSync(`${path}.waiting`, '');
+      const second = take('although one was killed while it waited');
+      clock.mockReturnValue(1001);
+      await second;
+      expect(taken).toHaveLength(2);
+      expect(readdirSync(folder)).toEqual([]);
+    } finally {
+      clock.mockRestore();
+    }
+  });
+
+  it('is waited for until the wait is given up, which leaves nothing', async () => {
     const release = await takeLock(path, 'it');
-    const controller = new AbortController();
-    const waiting = awaitLock(path, controller.signal);
-    controller.abort();
-    await expect(waiting).rejects.toThrow('aborted');
+    for (const isSeen of [false, true]) {
+      const controller = new AbortController();
+      const waiting = awaitLock(path, controller.signal);
+      if (isSeen) await expect.poll(() => existsSync(`${path}.waiting`)).toBe(true);
+      controller.abort();
+      await expect(waiting).rejects.toThrow('aborted');
+    }
     await release();
+    expect(readdirSync(folder)).toEqual([]);
   });
 
   it('of a dead process is taken although a third one was killed while it removed it', async () => {

@@ -36,7 +36,7 @@ export function isRunning(pid: number): boolean {
 }
 
 /** Waits until something is so. */
-export async function until(holds: () => boolean | Promise<boolean>, ms = 10_000): Promise<void> {
+export async function until(holds: () => boolean | Promise<boolean>, ms = 30_000): Promise<void> {
   const end = Date.now() + ms;
   while (!(await holds())) {
     if (Date.now() > end) throw new Error(`still not so after ${ms} ms: ${holds}`);

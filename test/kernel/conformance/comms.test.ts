@@ -109,19 +109,18 @@ describe('comms', () => {
 
   it('wait for the cell that registers their target, and are heard while a later one waits', async () => {
     const registering = kernel.start(
-      'await new Promise((r) => setTimeout(r, 200)); comms.registerTarget("late", (comm) => { comm.onMessage = (n) => comm.send(n) })',
+      'const heard = []; await new Promise((r) => setTimeout(r, 200)); comms.registerTarget("late", (comm) => { comm.onMessage = (n) => { heard.push(n); } })',
     );
     const comm_id = randomUUID();
     const opening = kernel.send('shell', 'comm_open', { comm_id, target_name: 'late', data: {} });
     await kernel.finished(registering);
     await kernel.idle(opening);
-    const waiting = kernel.start('await new Promise((r) => setTimeout(r, 1500)); 1');
-    const talking = kernel.send('shell', 'comm_msg', { comm_id, data: 7 });
-    await kernel.idle(talking, 1200);
-    expect(
-      kernel.heard.some(({ type, parent }) => type === 'execute_result' && parent.msg_id === waiting),
-    ).toBe(false);
-    await kernel.finished(waiting);
+    const waiting = kernel.start(
+      'while (heard.length === 0) await new Promise((r) => setTimeout(r, 10)); heard[0]',
+    );
+    await kernel.wait(({ type, parent }) => type === 'execute_input' && parent.msg_id === waiting);
+    await kernel.idle(kernel.send('shell', 'comm_msg', { comm_id, data: 7 }));
+    expect((await kernel.finished(waiting)).result).toBe('7');
   });
 
   it('a thousand of them at once are answered', async () => {

@@ -71,7 +71,7 @@ describe('what cells have started', () => {
     kernel.start('while (true);');
     await sleep(200);
     kernel.child.kill('SIGKILL');
-    await until(() => running({ ...pids, runtime: runtime! }).length === 0, 10_000);
+    await until(() => running({ ...pids, runtime: runtime! }).length === 0);
     expect(isRunning(daemon)).toBe(true);
   });
 
@@ -81,7 +81,7 @@ describe('what cells have started', () => {
       const { pids, daemon } = await leaveBehind();
       const { error } = await kernel.execute(death);
       expect(error?.ename).toBe('RuntimeDied');
-      await until(() => running(pids).length === 0, 10_000);
+      await until(() => running(pids).length === 0);
       expect(isRunning(daemon)).toBe(true);
       expect((await kernel.execute('1 + 1')).result).toBe('2');
     },
@@ -207,7 +207,7 @@ describe('an interrupt', () => {
     const pid = Number(content.text);
     await kernel.interrupt();
     await kernel.finished(cell);
-    await until(() => !isRunning(pid), 10_000);
+    await until(() => !isRunning(pid));
     expect((await kernel.execute('child.signalCode')).result).toBe("'SIGINT'");
   });
 });

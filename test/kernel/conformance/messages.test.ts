@@ -216,12 +216,14 @@ describe('requests', () => {
 
   it('completes the keys of living objects, also while a cell waits', async () => {
     await kernel.execute('var living: any = JSON.parse(\'{"depthwise": 1}\')');
-    const cell = kernel.start('await new Promise((r) => setTimeout(r, 700))');
+    const cell = kernel.start('await new Promise(() => {})');
+    await kernel.wait(({ type, parent }) => type === 'execute_input' && parent.msg_id === cell);
     const { content } = await kernel.request('shell', 'complete_request', {
       code: 'living.dep',
       cursor_pos: 10,
     });
     expect(content.matches).toContain('depthwise');
+    await kernel.interrupt();
     await kernel.finished(cell);
   });
 
@@ -237,7 +239,7 @@ describe('requests', () => {
     const id = content.subshell_id;
     expect((await kernel.request('control', 'list_subshell_request')).content.subshell_id).toEqual([id]);
     const waiting = kernel.start(
-      'var order: string[] = []; await new Promise((r) => setTimeout(r, 800)); order.push("main"); order.join()',
+      'var order: string[] = []; while (order.length === 0) await new Promise((r) => setTimeout(r, 10)); order.push("main"); order.join()',
     );
     await kernel.wait(({ type, parent }) => type === 'execute_input' && parent.msg_id === waiting);
     await sleep(100);
@@ -255,7 +257,9 @@ describe('requests', () => {
 describe('the status, while a cell runs', () => {
   it('is busy whatever is answered beside it: comms, in a subshell too, completion, and cells elsewhere', async () => {
     const id = (await kernel.request('control', 'create_subshell_request')).content.subshell_id;
-    const running = kernel.start('await new Promise((r) => setTimeout(r, 1200)); "done"');
+    const running = kernel.start(
+      'var gate = { open: false }; while (!gate.open) await new Promise((r) => setTimeout(r, 10)); "done"',
+    );
     await kernel.wait(({ type, parent }) => type === 'execute_input' && parent.msg_id === running);
     const from = kernel.heard.length;
     const comm = { comm_id: 'c', target_name: 'nobody', data: {} };
@@ -274,9 +278,9 @@ describe('the status, while a cell runs', () => {
       const next = beside[beside.indexOf(one) + 1]!;
       expect(next.content.execution_state).toBe('busy');
     }
+    await kernel.execute('gate.open = true', { header: { subshell_id: id } });
     expect((await kernel.finished(running)).result).toBe("'done'");
-    await sleep(50);
-    expect(kernel.heard.filter(isStatus).at(-1)!.content.execution_state).toBe('idle');
+    await expect.poll(() => kernel.heard.filter(isStatus).at(-1)!.content.execution_state).toBe('idle');
     await kernel.request('control', 'delete_subshell_request', { subshell_id: id });
   });
 });

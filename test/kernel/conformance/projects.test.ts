@@ -283,14 +283,14 @@ describe('type warnings', () => {
   it('know what a cell declared that failed or was stopped', async () => {
     const typed = await TestKernel.start({ environment: { FOVEA_TYPES: 'on' } });
     try {
-      const warnings = async (code: string) => {
+      const warnings = async (code: string, ms = 4000) => {
         // The check begins when a cell has run for a moment; a server that starts takes a while more.
         const { stderr } = await typed.execute(
-          `${code}\nawait new Promise((resolve) => setTimeout(resolve, 2500))`,
+          `${code}\nawait new Promise((resolve) => setTimeout(resolve, ${ms}))`,
         );
         return stderr;
       };
-      expect(await warnings('const wrong: string = 5')).toContain('TS2322');
+      expect(await warnings('const wrong: string = 5', 10_000)).toContain('TS2322');
       await typed.execute(
         'const early: number = 5\nfunction fails(): never { throw new Error("x") }\nconst late = fails()',
       );

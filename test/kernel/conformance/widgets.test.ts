@@ -99,7 +99,7 @@ describe('a widget', () => {
 
   it('is updated in order while a cell waits, and forgotten when the front end closes it', async () => {
     const waiting = kernel.start(
-      'await new Promise((resolve) => setTimeout(resolve, 1500)); widget.state.width',
+      'while (widget.state.width !== 19) await new Promise((resolve) => setTimeout(resolve, 10)); widget.state.width',
     );
     const ids = Array.from({ length: 20 }, (_, width) =>
       kernel.send('shell', 'comm_msg', {

@@ -113,11 +113,12 @@ describe('an interrupt', () => {
     const diagnosis = new Promise<[]>((resolve) => {
       checked = () => resolve([]);
     });
+    const diagnose = vi.fn(() => diagnosis);
     const ran: ExecuteOrder[] = [];
     const executor = new Executor({
       output: idle,
       history: { add: () => undefined },
-      introspection: { diagnose: () => diagnosis },
+      introspection: { diagnose },
       runtime: {
         async execute(order: ExecuteOrder): Promise<Done> {
           ran.push(order);
@@ -129,7 +130,7 @@ describe('an interrupt', () => {
     const code = '%strict on\nconst n: number = 1;';
     const outcome = executor.execute({ ...request, content: { code } });
     // It has been compiled and waits for the language server.
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await expect.poll(() => diagnose.mock.calls.length).toBe(1);
     executor.interrupt();
     checked();
     expect((await outcome).reply).toMatchObject({ status: 'error', ename: 'KeyboardInterrupt' });

@@ -51,8 +51,8 @@ describe('the merger of messages and descriptors', () => {
     const { seen, packet } = collect();
     packet(barrier);
     packet(stream);
-    await new Promise((resolve) => setTimeout(resolve, 400));
-    expect(seen).toEqual(['stream']);
+    expect(seen).toEqual([]);
+    await expect.poll(() => seen).toEqual(['stream']);
   });
 
   it('lets everything out at the end', () => {

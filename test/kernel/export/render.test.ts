@@ -30,14 +30,15 @@ describe('a notebook that is written on a thread of its own', () => {
   it('names the cell that takes too long, and lets everything else go on meanwhile', async () => {
     let turns = 0;
     const timer = setInterval(() => turns++, 10);
-    const slow = renderNotebook(notebook(markdown('one'), SLOW), { ...pictures, cellLimitMs: 1500 });
+    const slow = renderNotebook(notebook(markdown('one'), SLOW), { ...pictures, cellLimitMs: 4000 });
     await expect(slow).rejects.toMatchObject({
       code: 'bad-file',
       message:
-        'Cell 2 takes longer than 1.5 s to be written as a page: shorten it, or split it into several cells',
+        'Cell 2 takes longer than 4 s to be written as a page: shorten it, or split it into several cells',
     });
     clearInterval(timer);
-    expect(turns).toBeGreaterThan(40);
+    // None where the same thread writes, and four hundred where nothing else keeps it.
+    expect(turns).toBeGreaterThan(10);
   });
 
   it('ends when nobody waits for it', async () => {

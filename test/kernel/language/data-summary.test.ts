@@ -1,3 +1,4 @@
+// @module-tag process
 import { tmpdir } from 'node:os';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { withoutData } from '../../../kernel/src/language/data-summary.js';
@@ -98,13 +99,19 @@ describe('the language service', () => {
   it('takes time in proportion to the declarations before', async () => {
     const cellOf = (count: number) => many(count, (i) => `const value${i} = ${i};`).join('\n');
     await timed(cellOf(100), 'value9');
-    const few = await timed(cellOf(1500), 'value149');
-    await service.reset();
-    const { found, matches, elapsedMs } = await timed(cellOf(6000), 'value599');
-    expect(found).toEqual([]);
-    expect(matches).toEqual(['value599', ...many(10, (i) => `value599${i}`)]);
-    // Four times as many: looking through all text for each would take sixteen times as long.
-    expect(elapsedMs / few.elapsedMs).toBeLessThan(9);
+    // The shortest of times that were taken in turns: other load disturbs some of them, and of both alike.
+    let [fewMs, manyMs] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
+    for (let turn = 0; turn < 3; turn++) {
+      await service.reset();
+      fewMs = Math.min(fewMs, (await timed(cellOf(1500), 'value149')).elapsedMs);
+      await service.reset();
+      const { found, matches, elapsedMs } = await timed(cellOf(12_000), 'value1199');
+      expect(found).toEqual([]);
+      expect(matches).toEqual(['value1199', ...many(10, (i) => `value1199${i}`)]);
+      manyMs = Math.min(manyMs, elapsedMs);
+    }
+    // Eight times as many: looking through all text for each would take 64 times as long.
+    expect(manyMs / fewMs).toBeLessThan(24);
   });
 
   it('gives the language server little of 2 MB of data, and knows its type', async () => {

@@ -115,7 +115,7 @@ describe('a kernel', () => {
         process.kill(kernel.pid!, 'SIGKILL');
         await expect.poll(() => kernel.state, { interval: 1 }).not.toBe('idle');
       }
-      await expect.poll(() => kernel.state, { timeout: 10_000 }).toBe('idle');
+      await expect.poll(() => kernel.state).toBe('idle');
     } finally {
       clock.mockRestore();
       timer.mockRestore();

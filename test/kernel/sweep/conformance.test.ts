@@ -157,7 +157,7 @@ describe.each([
   });
 
   it.skipIf(!available)('starts nothing while it is paused', async () => {
-    const points = [0, 1, 2].map((repeat) => fakePoint('sleep 300', repeat));
+    const points = [0, 1, 2].map((repeat) => fakePoint('sleep 1500', repeat));
     const watcher = new Watcher(backend);
     await backend.submit(submissionOf(points));
     await watcher.until(() => log.entries().length > 0);

@@ -98,7 +98,7 @@ describe('a sweep on this machine', () => {
   it('is cancelled at once also while it waits for another one of this process', async () => {
     const [one, other] = [open(), open()];
     const watcher = new Watcher(one, 'one');
-    await one.submit(submissionOf([fakePoint('sleep 3000', 0, {}, 'one')], 'one'));
+    await one.submit(submissionOf([fakePoint('sleep 60000', 0, {}, 'one')], 'one'));
     await watcher.until(() => log.entries().length > 0);
     await other.submit(submissionOf([fakePoint('sleep 0', 0, {}, 'other')], 'other'));
     await other.cancel('other');

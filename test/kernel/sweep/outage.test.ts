@@ -1,3 +1,4 @@
+// @module-tag process
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { QueueWorker } from '../../../kernel/src/sweep/queue/worker.js';
 import { sleep, until } from '../waiting.js';

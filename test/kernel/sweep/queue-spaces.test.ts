@@ -25,7 +25,7 @@ describe('a queue whose sweep has another space', () => {
     const backend = await QueueBackend.connect(url, { engine: '1.0.0' });
     const watcher = new Watcher(backend);
     const [running, kept, dropped, added] = [
-      fakePoint('sleep 1500'),
+      fakePoint('sleep 5000'),
       ...[1, 2, 3].map((i) => fakePoint('sleep 0', i)),
     ];
     await withWorker(url, {}, async () => {

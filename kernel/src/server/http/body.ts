@@ -28,11 +28,13 @@ export function readBody(
   pace: BodyPace = BODY_PACE,
 ): Promise<Buffer> {
   const tooLarge = () => new HttpError(413, `The request is larger than ${limitBytes} bytes`);
+  const tooSlow = () => new HttpError(408, 'The request took too long to arrive');
   if (Number(request.headers['content-length'] ?? 0) > limitBytes) return Promise.reject(tooLarge());
   return new Promise((resolve, reject) => {
     const started = performance.now();
     const chunks: Buffer[] = [];
     let bytes = 0;
+    let afterReading: NodeJS.Immediate | undefined;
     const leftMs = () => pace.graceMs + (bytes / pace.bytesPerSecond) * 1000 - (performance.now() - started);
     const onData = (chunk: Buffer) => {
       bytes += chunk.length;
@@ -41,6 +43,7 @@ export function readBody(
     };
     const leave = () => {
       clearTimeout(timer);
+      clearImmediate(afterReading);
       request.off('data', onData);
     };
     const fail = (error: Error) => {
@@ -49,8 +52,9 @@ export function readBody(
       reject(error);
     };
     const check = () => {
-      if (leftMs() <= 0) fail(new HttpError(408, 'The request took too long to arrive'));
-      else timer = setTimeout(check, leftMs());
+      if (leftMs() > 0) timer = setTimeout(check, leftMs());
+      // What arrived while the process was busy is read first: timers that are due run before that.
+      else afterReading = setImmediate(() => (leftMs() > 0 ? check() : fail(tooSlow())));
     };
     let timer = setTimeout(check, leftMs());
     request.on('data', onData);

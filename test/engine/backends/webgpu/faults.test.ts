@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { customMasker, randomMasker, run } from '@fovea/engine';
 import { webgpuBackend, webgpuBackendWith } from '@fovea/engine/backend';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { openDevice } from '../../../../engine/src/backends/webgpu/device.js';
 import { missingOf } from '../../support/backends.js';
 import { randomImages, relativeError, smallNetwork } from '../../support/small-network.js';
@@ -87,9 +87,17 @@ describe('backend webgpu', { timeout: 300_000 }, () => {
     const images = randomImages(network, 1);
     const expected = await run(network, images, options);
     const controller = new AbortController();
+    const { gpu } = await openDevice('f32');
+    const submit = gpu.queue.submit.bind(gpu.queue);
+    const submitted = vi.spyOn(gpu.queue, 'submit').mockImplementationOnce((buffers) => {
+      const result = submit(buffers);
+      controller.abort();
+      return result;
+    });
     const running = run(network, images, { ...options, signal: controller.signal });
-    setTimeout(() => controller.abort(), 1);
     await expect(running).rejects.toMatchObject({ code: 'aborted' });
+    expect(submitted).toHaveBeenCalledTimes(1);
+    submitted.mockRestore();
     const { output } = await run(network, images, options);
     expect(relativeError(output.data, expected.output.data)).toBe(0);
   });

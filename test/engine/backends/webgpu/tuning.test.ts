@@ -2,10 +2,11 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { randomMasker, run } from '@fovea/engine';
+import { randomMasker, releaseNetwork, run } from '@fovea/engine';
 import { programOf, webgpuBackendWith } from '@fovea/engine/backend';
 import { describe, expect, it, vi } from 'vitest';
 import { openDevice } from '../../../../engine/src/backends/webgpu/device.js';
+import { fusionsAt } from '../../../../engine/src/backends/webgpu/fusions.js';
 import { tuneAlone } from '../../../../engine/src/backends/webgpu/kept-tuning.js';
 import * as inBrowser from '../../../../engine/src/backends/webgpu/kept-tuning-nowhere.js';
 import { LaunchTimer } from '../../../../engine/src/backends/webgpu/launch-timer.js';
@@ -87,7 +88,7 @@ describe('variants of a kernel', { timeout: 300_000 }, () => {
   });
 });
 
-describe('timing kernels on the adapter', { timeout: 300_000 }, () => {
+describe('timing kernels on the adapter', { timeout: 600_000 }, () => {
   there('is done once for a shape, before its first run, and kept in a file', async () => {
     const network = smallNetwork({ strides: [1], channels: 20 });
     const images = randomImages(network, 1);
@@ -96,8 +97,17 @@ describe('timing kernels on the adapter', { timeout: 300_000 }, () => {
     const ruled = await run(network, images, { ...options, backend: 'webgpu' });
     const { software, created } = await openDevice('f32');
     expect(operations.some((operation) => tuningOf(gpu).find(operation))).toBe(!software);
-    const first = await run(network, images, { ...options, backend: tuned });
-    expect(relativeError(first.output.data, ruled.output.data)).toBeLessThan(1e-5);
+    const fusions = programOf(network, { ...options, batch: 1, height: 13, width: 11 }).steps.flatMap(
+      (step) => step.operations.flatMap((_, at) => fusionsAt(step.operations, at)),
+    );
+    const isTuned = () =>
+      operations.every((one) => tuningOf(gpu).find(one)) && fusions.every((one) => tuningOf(gpu).knows(one));
+    do {
+      const first = await run(network, images, { ...options, backend: tuned });
+      expect(relativeError(first.output.data, ruled.output.data)).toBeLessThan(1e-5);
+      // What a busy machine does not time within 20 s is left to the next session.
+      if (!isTuned()) await releaseNetwork(network);
+    } while (!isTuned());
     for (const operation of operations) {
       expect(tuningOf(gpu).find(operation)).toBeDefined();
       // Another process reads what this one has timed.
