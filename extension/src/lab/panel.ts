@@ -36,6 +36,7 @@ export const panelPlugin: JupyterFrontEndPlugin<void> = {
         content.activeCell?.model.sharedModel.setSource(source);
         void NotebookActions.focusActiveCell(content);
       },
+      leave: ({ id }) => app.shell.activateById(id),
       notify: (message) => Notification.error(message, { autoClose: 8000 }),
     });
     panel.title.icon = foveaIcon;

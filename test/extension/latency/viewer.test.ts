@@ -236,6 +236,18 @@ describe.skipIf(!CHROMIUM)('the latency viewer in a browser (skipped where Chrom
       await expect.poll(() => harness.page.getByRole('row').count()).toBe(56);
     });
 
+    it('with the keyboard while other figures come in, as from a sweep: it stays on its tab', async () => {
+      await mount(sampleLatency());
+      const before = await harness.page.getByRole('tab', { name: 'Blocks' }).elementHandle();
+      await before!.focus();
+      await harness.page.evaluate(([mime, value]) => window.harness.update(mime as never, value), [
+        LATENCY_MIME,
+        sampleLatency(),
+      ] as const);
+      expect(await before!.evaluate((node) => node.isConnected)).toBe(false);
+      expect(await harness.page.evaluate(() => document.activeElement!.textContent)).toBe('Blocks');
+    });
+
     it('to stack per block instead of per op', async () => {
       await mount(sampleLatency());
       await tab('Breakdown');

@@ -200,6 +200,27 @@ describe.skipIf(!CHROMIUM)('the mask viewer in a browser (skipped where Chromium
       expect(label).toContain('Block 2 of 16');
     });
 
+    it('with the keyboard while another document comes in: it stays on its image', async () => {
+      await mount(sampleMasks(2));
+      const before = await harness.page.getByRole('radio').nth(0).elementHandle();
+      await before!.focus();
+      await harness.page.evaluate(([mime, value]) => window.harness.update(mime as never, value), [
+        MASKS_MIME,
+        sampleMasks(2),
+      ] as const);
+      expect(await before!.evaluate((node) => node.isConnected)).toBe(false);
+      const focused = () =>
+        harness.page.evaluate(() => document.activeElement!.closest('[role]')!.getAttribute('aria-label'));
+      expect(await harness.page.evaluate(() => document.activeElement!.parentElement!.ariaLabel)).toBe(
+        'Image',
+      );
+      await harness.page.evaluate(([mime, value]) => window.harness.update(mime as never, value), [
+        MASKS_MIME,
+        sampleMasks(1),
+      ] as const);
+      expect(await focused()).toMatch(/^Overlay/);
+    });
+
     it('and leaves chords, but not single keys, to the application', async () => {
       await mount(sampleMasks());
       await harness.page.evaluate(() => {

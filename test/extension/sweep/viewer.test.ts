@@ -71,6 +71,26 @@ describe.skipIf(!CHROMIUM)('the sweep viewer in a browser (skipped where Chromiu
     expect(await buttons().count()).toBe(0);
   });
 
+  it('keeps the keyboard when its buttons change: on those that follow, then on the display', async () => {
+    await obey();
+    await mount(sampleSweep('running'));
+    const focused = () =>
+      harness.page.evaluate(
+        () => document.activeElement!.getAttribute('aria-label') ?? document.activeElement!.textContent,
+      );
+    await expect.poll(() => buttons().count()).toBe(2);
+    await buttons().first().focus();
+    await update(sampleSweep('paused', 7));
+    expect(await focused()).toBe('Resume');
+    await buttons().last().focus();
+    await update(sampleSweep('cancelled', 7));
+    expect(await focused()).toBe('Fovea sweep');
+    await harness.page.keyboard.press('Tab');
+    expect(await harness.page.evaluate(() => document.activeElement!.closest('.fovea-sweep') !== null)).toBe(
+      true,
+    );
+  });
+
   it('offers nothing where no kernel runs it, and says how it stood and what continues it', async () => {
     await obey({ reaches: false });
     await mount(sampleSweep('running'));
