@@ -20,7 +20,8 @@ export function keepFocus(
   change();
   if (!isInside || canTakeFocus(held)) return undefined;
   // Who made the change may have given the focus on already.
-  if (held.isConnected || document.activeElement === document.body) next(held)?.focus({ preventScroll: true });
+  if (held.isConnected || document.activeElement === document.body)
+    next(held)?.focus({ preventScroll: true });
   return held;
 }
 
