@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { SWEEP_MIME } from '../../../extension/src/documents/types';
 import type { SweepDocument } from '../../../kernel/src/index';
 import { CHROMIUM, useHarness } from '../support/browser';
-import { axeViolations, checkFit, unnamed } from '../support/page';
+import { axeViolations, checkFit, overlaps, unnamed } from '../support/page';
 import { sampleSweep } from '../support/samples';
 
 describe.skipIf(!CHROMIUM)('the sweep viewer in a browser (skipped where Chromium is absent)', () => {
@@ -138,11 +138,12 @@ describe.skipIf(!CHROMIUM)('the sweep viewer in a browser (skipped where Chromiu
   it.each(['light', 'dark'] as const)('can be read by everybody and fits, %s', async (theme) => {
     await harness.theme(theme);
     await obey();
-    for (const width of [900, 380]) {
+    for (const width of [900, 380, 180]) {
       await mount(sampleSweep('running'), width);
       expect(await axeViolations(harness.page)).toEqual([]);
       expect(await unnamed(harness.page)).toEqual([]);
       expect(await checkFit(harness.page)).toEqual([]);
+      expect(await overlaps(harness.page)).toEqual([]);
     }
     if (process.env.FOVEA_SCREENSHOTS) {
       await mount(sampleSweep('running'));
