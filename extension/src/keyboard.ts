@@ -6,6 +6,9 @@ const passesThrough = (event: KeyboardEvent) =>
   event.key === 'Escape' ||
   (event.shiftKey && event.key === 'Enter');
 
+const CONSOLE = '.jp-CodeConsole';
+const PROMPT = '.jp-CodeConsole-promptCell .cm-content';
+
 const FOCUSABLE = 'a[href], button, input, select, textarea, summary, [tabindex]';
 
 /**
@@ -16,7 +19,8 @@ const FOCUSABLE = 'a[href], button, input, select, textarea, summary, [tabindex]
  * before, on the window.
  *
  * A click anywhere inside gives `root` the focus where nothing inside takes it: without that the notebook would
- * focus the cell around, and `d d` after a look at a figure would delete it. Escape gives the focus to the cell.
+ * focus the cell around, and `d d` after a look at a figure would delete it. Escape gives the focus to the cell, in a
+ * code console to its prompt.
  *
  * @param name what a screen reader calls `root` when it has the focus
  * @returns a function that undoes it.
@@ -37,6 +41,9 @@ export function ownKeys(root: HTMLElement, name: string): () => void {
     if (passesThrough(event) || !(target instanceof Element) || !root.contains(target)) return;
     target.setAttribute(attribute, '');
     marked = target;
+    // A console takes Enter on its way down, from wherever it was pressed, and goes to its prompt. What the browser does
+    // of its own accord, as pressing a button, it still does.
+    if (event.key === 'Enter' && root.closest(CONSOLE)) event.stopPropagation();
   };
   const onFocus = () => window.addEventListener('keydown', onKey, true);
   const onBlur = () => {
@@ -50,7 +57,8 @@ export function ownKeys(root: HTMLElement, name: string): () => void {
   };
   const onEscape = (event: KeyboardEvent) => {
     if (event.key !== 'Escape' || event.defaultPrevented) return;
-    root.parentElement?.closest<HTMLElement>('.jp-Cell')?.focus({ preventScroll: true });
+    const prompt = root.closest(CONSOLE)?.querySelector<HTMLElement>(PROMPT);
+    (prompt ?? root.parentElement?.closest<HTMLElement>('.jp-Cell'))?.focus({ preventScroll: !prompt });
   };
   root.addEventListener('focusin', onFocus);
   root.addEventListener('focusout', onBlur);

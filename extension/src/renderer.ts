@@ -1,5 +1,6 @@
 import type { IRenderMime } from '@jupyterlab/rendermime-interfaces';
 import { Widget } from '@lumino/widgets';
+import { keepFocus } from './focus';
 import { ownKeys } from './keyboard';
 import { message } from './message';
 
@@ -67,6 +68,10 @@ export abstract class DocumentRenderer<T extends Shown> extends Widget implement
   protected fail(error: Error): void {
     this.shown?.dispose();
     this.shown = undefined;
-    this.node.replaceChildren(message(this.trouble, error.message));
+    keepFocus(
+      this.node,
+      () => this.node.replaceChildren(message(this.trouble, error.message)),
+      () => this.node,
+    );
   }
 }

@@ -44,6 +44,26 @@ describe.skipIf(!hasChromium || !isBuilt)('narrow windows (needs Chromium and np
     expect([await files(), await panel()]).toEqual([0, 0]);
   });
 
+  it('also where JupyterLab is hidden when it is restored, as while a dark theme comes in', async () => {
+    const { context } = browser;
+    const page = await context.newPage();
+    await page.setViewportSize({ width: 420, height: 800 });
+    await page.addInitScript(() => {
+      document.addEventListener('DOMContentLoaded', () => {
+        const hidden = document.createElement('style');
+        hidden.textContent = '#main { display: none !important; }';
+        document.head.append(hidden);
+        new MutationObserver(() => {
+          if (document.body.dataset.labRestored) window.setTimeout(() => hidden.remove(), 300);
+        }).observe(document.body, { attributes: true, attributeFilter: ['data-lab-restored'] });
+      });
+    });
+    await openLab(page, `${lab.origin}/lab/workspaces/hidden?token=${lab.token}`);
+    const room = () => page.locator('#jp-main-dock-panel').evaluate((node) => node.clientWidth);
+    await expect.poll(room).toBeGreaterThan(300);
+    await page.close();
+  });
+
   it('one that is opened there stays open', async () => {
     await execute(browser.page, 'filebrowser:activate');
     await expect.poll(files).toBeGreaterThan(200);

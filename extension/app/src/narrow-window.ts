@@ -23,12 +23,27 @@ export const narrowWindowPlugin: JupyterFrontEndPlugin<void> = {
 };
 
 function leaveRoom(shell: Shell): void {
-  if (isCramped()) shell.collapseLeft();
-  // The shell has its new layout in the turn after.
-  requestAnimationFrame(() => {
-    if (isCramped()) shell.collapseRight();
-    keepRoom(shell);
+  whenShown(() => {
+    if (isCramped()) shell.collapseLeft();
+    // The shell has its new layout in the turn after.
+    requestAnimationFrame(() =>
+      whenShown(() => {
+        if (isCramped()) shell.collapseRight();
+        keepRoom(shell);
+      }),
+    );
   });
+}
+
+/** Calls back as soon as documents have a place: JupyterLab hides itself for a moment when a theme comes in. */
+function whenShown(callback: () => void): void {
+  const dock = document.getElementById('jp-main-dock-panel')!;
+  const observer = new ResizeObserver(() => {
+    if (dock.clientWidth === 0) return;
+    observer.disconnect();
+    callback();
+  });
+  observer.observe(dock);
 }
 
 /** Of two areas that leave no room, the one that was opened last stays; one alone is what somebody wants to see. */

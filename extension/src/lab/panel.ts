@@ -1,10 +1,12 @@
 import { ILayoutRestorer, type JupyterFrontEnd, type JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { ICommandPalette, Notification } from '@jupyterlab/apputils';
+import { IConsoleTracker } from '@jupyterlab/console';
 import { INotebookTracker, NotebookActions } from '@jupyterlab/notebook';
 import { LivePanel } from '../live/panel';
 import { commConnection } from './comm-connection';
 import { CATEGORY, COMMANDS } from './commands';
 import { foveaIcon } from './lab-icon';
+import { SessionViews } from './session-views';
 
 /** The palette gives the focus back to the notebook after a command has run, in several turns: this long they may take. */
 const paletteMs = 100;
@@ -15,16 +17,18 @@ export const panelPlugin: JupyterFrontEndPlugin<void> = {
   description: 'Live controls for the notebook in front.',
   autoStart: true,
   requires: [INotebookTracker],
-  optional: [ICommandPalette, ILayoutRestorer],
+  optional: [IConsoleTracker, ICommandPalette, ILayoutRestorer],
   activate: (
     app: JupyterFrontEnd,
     tracker: INotebookTracker,
+    consoles: IConsoleTracker | null,
     palette: ICommandPalette | null,
     restorer: ILayoutRestorer | null,
   ) => {
+    const views = new SessionViews(tracker, consoles);
     const panel = new LivePanel({
       tracker,
-      commConnection: (kernel) => commConnection(kernel, tracker),
+      commConnection: (kernel) => commConnection(kernel, views.all()),
       contents: app.serviceManager.contents,
       changeKernel: () => void app.commands.execute('notebook:change-kernel'),
       insertBelow: ({ content }, source) => {
@@ -32,6 +36,7 @@ export const panelPlugin: JupyterFrontEndPlugin<void> = {
         content.activeCell?.model.sharedModel.setSource(source);
         void NotebookActions.focusActiveCell(content);
       },
+      leave: ({ id }) => app.shell.activateById(id),
       notify: (message) => Notification.error(message, { autoClose: 8000 }),
     });
     panel.title.icon = foveaIcon;

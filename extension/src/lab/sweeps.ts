@@ -1,10 +1,12 @@
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import type { ISessionContext } from '@jupyterlab/apputils';
+import { IConsoleTracker } from '@jupyterlab/console';
 import { INotebookTracker } from '@jupyterlab/notebook';
 import type { Kernel } from '@jupyterlab/services';
 import { SWEEP_TARGET, type SweepOrder } from '../documents/types';
 import { sweepOrders } from '../sweep/orders';
 import { commConnection } from './comm-connection';
+import { SessionViews } from './session-views';
 
 /** What a kernel says as it closes the comm; one that knows nothing of sweeps says nothing. */
 interface Answer {
@@ -48,18 +50,18 @@ export const sweepsPlugin: JupyterFrontEndPlugin<void> = {
   description: 'Pauses, resumes and cancels sweeps from their displays.',
   autoStart: true,
   requires: [INotebookTracker],
-  activate: (_app: JupyterFrontEnd, tracker: INotebookTracker) => {
+  optional: [IConsoleTracker],
+  activate: (_app: JupyterFrontEnd, notebooks: INotebookTracker, consoles: IConsoleTracker | null) => {
+    const views = new SessionViews(notebooks, consoles);
     /** The kernel that runs a sweep, found by asking. */
     const runnerOf = async (node: HTMLElement, id: string): Promise<Kernel.IKernelConnection | undefined> => {
-      const around = tracker.find(({ node: notebook }) => notebook.contains(node));
+      const all = views.all();
+      const around = all.find((view) => view.node.contains(node));
       // An output may also be shown in a view of its own, outside its notebook.
-      const contexts = around
-        ? [around.sessionContext]
-        : tracker.filter(() => true).map((panel) => panel.sessionContext);
       const kernels = new Set(
-        contexts.flatMap((context) => {
-          const kernel = kernelOf(context);
-          return (kernel && commConnection(kernel, tracker)) ?? [];
+        (around ? [around] : all).flatMap(({ sessionContext }) => {
+          const kernel = kernelOf(sessionContext);
+          return (kernel && commConnection(kernel, all)) ?? [];
         }),
       );
       const asked = [...kernels].map(async (kernel) => {
@@ -77,13 +79,11 @@ export const sweepsPlugin: JupyterFrontEndPlugin<void> = {
       known.set(context, kernel);
       sweepOrders.changed.emit();
     };
-    const watch = ({ sessionContext }: { readonly sessionContext: ISessionContext }) => {
+    views.watch(({ sessionContext }) => {
       sessionContext.statusChanged.connect(look);
       sessionContext.kernelChanged.connect(look);
       look(sessionContext);
-    };
-    tracker.forEach(watch);
-    tracker.widgetAdded.connect((_, panel) => watch(panel));
+    });
 
     sweepOrders.set({
       reaches: async (node, id) => (await runnerOf(node, id)) !== undefined,

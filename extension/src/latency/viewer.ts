@@ -2,6 +2,7 @@ import { viewTitle } from '@fovea/kernel/presentation';
 import { button, choice } from '../controls';
 import type { LatencyDocument, LatencyView } from '../documents/types';
 import { download, element, fileName, uniqueId } from '../dom';
+import { keepFocus } from '../focus';
 import { columnFigure } from '../format';
 import { nameLandmark, releaseLandmark } from '../landmark';
 import { message } from '../message';
@@ -118,35 +119,39 @@ export class LatencyViewer {
   async show(document: LatencyDocument): Promise<void> {
     this.document = document;
     this.index = Math.min(this.index, document.views.length - 1);
-    this.tabs.replaceChildren();
-    this.panel.removeAttribute('role');
-    if (document.views.length > 1) {
-      this.panel.setAttribute('role', 'tabpanel');
-      const labels = document.views.map((view) => TAB_LABELS[view.kind]);
-      this.tabs.append(
-        choice({
-          label: 'View',
-          role: 'tabs',
-          controls: this.panel.id,
-          value: String(this.index),
-          options: document.views.map((view, index) => ({
-            value: String(index),
-            // Two views of one kind are distinguished by their titles.
-            label:
-              labels.indexOf(labels[index]!) === labels.lastIndexOf(labels[index]!)
-                ? labels[index]!
-                : viewTitle(view),
-            hint: viewTitle(view),
-          })),
-          onChange: (value) => {
-            this.index = Number(value);
-            void this.showView();
-            this.live.textContent = viewSentence(this.view);
-          },
-        }).node,
-      );
-    }
+    const hasTabs = document.views.length > 1;
+    if (hasTabs) this.panel.setAttribute('role', 'tabpanel');
+    else this.panel.removeAttribute('role');
+    keepFocus(
+      this.tabs,
+      () => this.tabs.replaceChildren(...(hasTabs ? [this.tabsOf(document)] : [])),
+      () => this.tabs.querySelector<HTMLElement>('[tabindex="0"]') ?? this.details.querySelector('summary'),
+    );
     await this.showView();
+  }
+
+  private tabsOf({ views }: LatencyDocument): HTMLElement {
+    const labels = views.map((view) => TAB_LABELS[view.kind]);
+    return choice({
+      label: 'View',
+      role: 'tabs',
+      controls: this.panel.id,
+      value: String(this.index),
+      options: views.map((view, index) => ({
+        value: String(index),
+        // Two views of one kind are distinguished by their titles.
+        label:
+          labels.indexOf(labels[index]!) === labels.lastIndexOf(labels[index]!)
+            ? labels[index]!
+            : viewTitle(view),
+        hint: viewTitle(view),
+      })),
+      onChange: (value) => {
+        this.index = Number(value);
+        void this.showView();
+        this.live.textContent = viewSentence(this.view);
+      },
+    }).node;
   }
 
   private get view(): LatencyView {

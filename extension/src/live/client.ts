@@ -12,7 +12,7 @@ export type Connection =
   /** The comm is open, and nothing has come for a while. */
   | 'silent'
   | 'ready'
-  /** Something else in the page, as a console, has the one connection to the kernel that opens comms. */
+  /** What is neither notebook nor console, as a view of another extension, has the one connection that opens comms. */
   | 'shared'
   /** The kernel closed the comm unanswered: it is another kernel. */
   | 'unsupported'

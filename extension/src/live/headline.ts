@@ -58,7 +58,8 @@ export class Headline {
     );
     this.node = element(
       'div',
-      { class: 'fovea-headline' },
+      // It takes the focus where the button that had it has gone.
+      { class: 'fovea-headline', role: 'group', 'aria-label': 'Predicted and measured time', tabindex: -1 },
       this.predicted.node,
       this.measured.node,
       this.calibrate,

@@ -5,6 +5,7 @@ import { Signal } from '@lumino/signaling';
 import { Widget } from '@lumino/widgets';
 import { button } from '../controls';
 import { element } from '../dom';
+import { canTakeFocus, controlLike, keepFocus } from '../focus';
 import { takeDrops, uploadPicture } from './dropped-pictures';
 import type { GpuEnvironment } from './gpu/runs';
 import { type Change, LiveSession } from './session';
@@ -21,6 +22,8 @@ export interface LivePanelOptions {
   changeKernel(): void;
   /** Puts a code cell below the active one. */
   insertBelow(notebook: NotebookPanel, source: string): void;
+  /** Gives the keyboard back to a notebook. */
+  leave?(notebook: NotebookPanel): void;
   /** Reports a failure that has no place in the panel. */
   notify(message: string): void;
   /** What of the browser is used for its GPU; this one's when left out. */
@@ -49,6 +52,8 @@ export class LivePanel extends Widget {
   private readonly content = element('div', {});
   private readonly kept = new Map<NotebookPanel, Kept>();
   private notebook: NotebookPanel | null = null;
+  /** What had the focus before the controls came to rest, as while the kernel starts again. */
+  private resting: HTMLElement | undefined;
 
   constructor(private readonly options: LivePanelOptions) {
     super();
@@ -60,6 +65,10 @@ export class LivePanel extends Widget {
     this.node.append(this.titleNode, this.notice, this.content);
     options.tracker.currentChanged.connect(this.follow, this);
     options.contents?.fileChanged.connect(this.onFile, this);
+    this.node.addEventListener('keydown', (event) => {
+      if (event.key !== 'Escape' || event.defaultPrevented || !this.notebook) return;
+      options.leave?.(this.notebook);
+    });
     takeDrops(this.node, (files) => void this.takePictures(files));
     this.follow();
   }
@@ -212,10 +221,28 @@ export class LivePanel extends Widget {
     const kept = notebook ? this.kept.get(notebook) : undefined;
     this.showTitle();
     const view = kept?.view?.node;
-    if (this.content.firstChild !== (view ?? null)) this.content.replaceChildren(...(view ? [view] : []));
-    this.content.toggleAttribute('inert', kept?.session.connection !== 'ready');
+    const lost = keepFocus(
+      this.content,
+      () => {
+        if (this.content.firstChild !== (view ?? null)) this.content.replaceChildren(...(view ? [view] : []));
+        this.content.toggleAttribute('inert', kept?.session.connection !== 'ready');
+      },
+      () => this.node,
+    );
+    if (lost) this.resting = lost;
     this.showNotice();
+    this.resume();
     this.changed.emit();
+  }
+
+  /** Gives the focus back to what had it before the controls came to rest, unless it has gone elsewhere since. */
+  private resume(): void {
+    const { resting } = this;
+    if (!resting || this.content.inert) return;
+    this.resting = undefined;
+    if (document.activeElement !== this.node) return;
+    const next = canTakeFocus(resting) ? resting : controlLike(resting, this.content);
+    next?.focus({ preventScroll: true });
   }
 
   private showTitle(): void {
@@ -243,19 +270,22 @@ export class LivePanel extends Widget {
             notebook?.sessionContext.kernelDisplayName,
             session?.kernel.status === 'busy',
           );
-    this.notice.hidden = !notice;
-    this.notice.replaceChildren(
-      ...(notice
-        ? [
-            element('strong', {}, notice.title),
-            element('span', {}, notice.detail),
-            ...(notice.action === 'change-kernel'
-              ? [button('Choose a kernel', () => this.options.changeKernel())]
-              : notice.action === 'reopen'
-                ? [button('Try again', () => session?.reopen())]
-                : []),
-          ]
-        : []),
+    const action =
+      notice?.action === 'change-kernel'
+        ? button('Choose a kernel', () => this.options.changeKernel())
+        : notice?.action === 'reopen'
+          ? button('Try again', () => session?.reopen())
+          : undefined;
+    keepFocus(
+      this.notice,
+      () => {
+        this.notice.hidden = !notice;
+        this.notice.replaceChildren(
+          ...(notice ? [element('strong', {}, notice.title), element('span', {}, notice.detail)] : []),
+          ...(action ? [action] : []),
+        );
+      },
+      () => action ?? this.node,
     );
   }
 }

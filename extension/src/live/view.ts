@@ -1,5 +1,6 @@
 import { button, type Control, choice, stepFor, toggle } from '../controls';
 import { element, revealAcross } from '../dom';
+import { controlLike, keepFocus } from '../focus';
 import { ownKeys } from '../keyboard';
 import { Overlay } from '../masks/overlay';
 import { loadPicture, type Picture } from '../masks/picture';
@@ -151,8 +152,16 @@ export class LiveView {
     this.strip.dispose();
   }
 
-  /** Redraws what a change touches. */
+  /** Redraws what a change touches; the keyboard stays where it was, or goes on at what stands there now. */
   update(change: Change): void {
+    keepFocus(
+      this.node,
+      () => this.redraw(change),
+      (lost) => controlLike(lost, this.node) ?? this.headline.node,
+    );
+  }
+
+  private redraw(change: Change): void {
     const { session } = this;
     if (change === 'catalogue' || change === 'state') this.showState(change === 'catalogue');
     if (change === 'result' && !this.hasChosen)
@@ -216,12 +225,9 @@ export class LiveView {
     const isNew = rebuild || this.formNetwork !== state.network;
     if (isNew) {
       this.formNetwork = state.network;
-      const hadFocus = this.inputPlace.contains(document.activeElement);
       this.form = new LiveForm(catalogue, state, (patch) => this.session.change(patch));
       this.inputPlace.replaceChildren(this.form.input);
       this.settingsPlace.replaceChildren(this.form.settings);
-      // The picker that was used is a new element now; the keyboard stays with it.
-      if (hadFocus) this.inputPlace.querySelector<HTMLElement>('select')?.focus();
     } else this.form?.show(state);
     const image = this.inputPlace.querySelector<HTMLElement>('.fovea-image-choice [aria-checked="true"]');
     if (image && (isNew || state.image !== this.shownImage)) revealAcross(image.parentElement!, image, 8);
@@ -264,7 +270,13 @@ export class LiveView {
         this.painter.show(loaded, readRegion(state.region, loaded.width, loaded.height));
       return;
     }
-    this.origins.node.hidden = !this.ownBlocks;
+    keepFocus(
+      this.origins.node,
+      () => {
+        this.origins.node.hidden = !this.ownBlocks;
+      },
+      () => this.overlay.node,
+    );
     const { blocks } = this;
     this.position = Math.max(0, Math.min(this.position, blocks.length - 1));
     this.strip.node.hidden = blocks.length === 0;

@@ -40,7 +40,7 @@ export function noticeFor(
       return {
         title: 'The kernel is in use by another view',
         detail:
-          'Its live controls belong to the view that was opened first, as a console. Close that one first.',
+          'Its live controls belong to what another extension opened first on this page. Close that first.',
         action: 'reopen',
       };
     case 'unsupported':

@@ -2,6 +2,7 @@ import { counted, formatPercent } from '@fovea/kernel/presentation';
 import { arrowDirection, button, type Control, choice, slider, stepFor, toggle } from '../controls';
 import type { MasksBlock, MasksDocument } from '../documents/types';
 import { download, element, fileName, uniqueId } from '../dom';
+import { keepFocus } from '../focus';
 import { nameLandmark, releaseLandmark } from '../landmark';
 import { preferences } from '../preferences';
 import { blockPng, heatPng, sheetPng } from './export';
@@ -200,15 +201,24 @@ export class MasksViewer {
   }
 
   private showImages(document: MasksDocument): void {
-    this.imagesPlace.hidden = document.images.length < 2;
-    if (document.images.length < 2) return;
+    const isChoice = document.images.length > 1;
+    keepFocus(
+      this.imagesPlace,
+      () => {
+        this.imagesPlace.hidden = !isChoice;
+        this.imagesPlace.replaceChildren(...(isChoice ? [this.imageChoice(document)] : []));
+      },
+      () => this.imagesPlace.querySelector<HTMLElement>('[tabindex="0"]') ?? this.overlay.node,
+    );
+  }
+
+  private imageChoice(document: MasksDocument): HTMLElement {
     const control = choice({
       label: 'Image',
       value: String(this.image),
       options: document.images.map((image, index) => ({ value: String(index), label: image.name })),
       onChange: (value) => void this.turnTo(document, Number(value)),
     });
-    this.imagesPlace.replaceChildren(control.node);
     control.node.querySelectorAll('button').forEach((item, index) => {
       const image = document.images[index]!;
       item.title = image.name;
@@ -222,6 +232,7 @@ export class MasksViewer {
         element('span', { class: 'fovea-image-name' }, image.name),
       );
     });
+    return control.node;
   }
 
   private setView(view: View): void {

@@ -2,6 +2,7 @@ import { formatPercent } from '@fovea/kernel/presentation';
 import { button } from '../controls';
 import type { SweepDocument, SweepOrder } from '../documents/types';
 import { element } from '../dom';
+import { keepFocus } from '../focus';
 import { columnFigure } from '../format';
 import { nameLandmark, releaseLandmark } from '../landmark';
 import { LatencyViewer } from '../latency/viewer';
@@ -158,17 +159,22 @@ export class SweepViewer {
   private offer(offered: SweepDocument['state'] | ''): void {
     if (offered === this.offered) return;
     this.offered = offered;
-    if (offered === '') {
-      this.buttons.replaceChildren();
-      return;
-    }
+    keepFocus(
+      this.buttons,
+      () => this.buttons.replaceChildren(...(offered === '' ? [] : this.buttonsFor(offered))),
+      // Without buttons the display as a whole has it.
+      () => this.buttons.querySelector('button') ?? this.node.parentElement,
+    );
+  }
+
+  private buttonsFor(state: SweepDocument['state']): HTMLElement[] {
     const order = (action: SweepOrder['action']) => () => void this.order(action);
-    this.buttons.replaceChildren(
-      offered === 'paused'
+    return [
+      state === 'paused'
         ? button('Resume', order('resume'), 'Start points again')
         : button('Pause', order('pause'), 'Start no more points; running ones finish'),
       button('Cancel', order('cancel'), 'Remove waiting points and stop running ones; results are kept'),
-    );
+    ];
   }
 
   private async order(action: SweepOrder['action']): Promise<void> {

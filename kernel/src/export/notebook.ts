@@ -56,10 +56,16 @@ async function codeCell(cell: Cell, source: string, language: string, readAsset:
   if (collapsed !== true && jupyter?.outputs_hidden !== true) {
     for (const output of outputsOf(cell)) {
       const html = await outputHtml(output, readAsset);
-      if (html !== '') parts.push(`<div class="output">${html}</div>`);
+      if (html !== '') parts.push(`<div class="output"${scrollStop(html, count)}>${html}</div>`);
     }
   }
   return parts.length === 0 ? '' : `<div class="cell">${parts.join('\n')}</div>`;
+}
+
+/** Makes an output with a table a stop of the keyboard, by which one that is wider than the page is scrolled; figures have their own. */
+function scrollStop(html: string, count: number | string): string {
+  if (!html.includes('<table') || html.startsWith('<figure>')) return '';
+  return ` tabindex="0" role="group" aria-label="Output${count === ' ' ? '' : ` [${count}]`}, scrolls"`;
 }
 
 /** Outputs that are of the right type, as far as the cell has any. */

@@ -43,6 +43,12 @@ blockquote { margin: 0.5em 0; padding-left: 1em; border-left: 3px solid #d1d9e0;
   img, svg { max-height: 95vh; width: auto; }
   img, svg, tr { break-inside: avoid; }
   .source, .stderr { break-inside: auto; }
+  /* Paper does not scroll: the more columns a table has, the smaller it is, and its words are broken; figures are not. */
+  table { font-size: 8.5pt; }
+  table:has(tr > :nth-child(9)) { font-size: 7pt; }
+  table:has(tr > :nth-child(13)) { font-size: 6pt; }
+  th, td { padding: 0.2em 0.35em; overflow-wrap: anywhere; white-space: normal !important; }
+  td[style*="nowrap"] { overflow-wrap: normal; }
 }
 `;
 

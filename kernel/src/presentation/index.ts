@@ -4,6 +4,7 @@
  */
 export { counted } from './counted.js';
 export { csvText } from './csv.js';
+export { BUSY_ICON_SVG, ICON_SVG } from './icon.js';
 export { largestPictureBytes } from './largest-picture.js';
 export { numberText } from './number-text.js';
 export { saysOrigin } from './origin.js';

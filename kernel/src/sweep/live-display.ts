@@ -75,15 +75,22 @@ function sweepDocument(sweep: Sweep, id: string, over: boolean): SweepDocument {
   };
 }
 
+/** A number or a range of numbers; nothing is one that is missing. */
+const isFigure = (value: string | number) => typeof value === 'number' || /^(?:[\d.]+–[\d.]+)?$/.test(value);
+
 /** The document for the extension; a bar, a picture and a table for other front ends. */
-function sweepBundle(document: SweepDocument): MimeBundle {
+export function sweepBundle(document: SweepDocument): MimeBundle {
   const { name, points, completed, failed, state, notices, skipped = [], table, latency } = document;
   const head = `sweep ${name}: ${state}, ${completed} of ${points} points completed${failed ? `, ${failed} failed` : ''}`;
   const shown = (value: string | number) =>
     typeof value === 'number' ? Number(value.toPrecision(4)) : value;
   const tables = tableBundle({
     summary: head,
-    columns: table.columns.map((label) => ({ label, align: 'right' })),
+    columns: table.columns.map((label, column) => ({
+      label,
+      // Names and sentences can be broken where there is little room; figures cannot.
+      align: table.rows.every((row) => isFigure(row[column]!)) ? 'right' : 'left',
+    })),
     rows: table.rows.map((row) => row.map(shown)),
     notes: [...notices, ...skipped.map((each) => `skipped ${each}`)],
   });

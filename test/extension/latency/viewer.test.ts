@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { LATENCY_MIME, PLOTLY_MIME } from '../../../extension/src/documents/types';
 import { CHROMIUM, useHarness } from '../support/browser';
-import { axeViolations, checkFit, contrasts, unnamed } from '../support/page';
+import { axeViolations, checkFit, contrasts, overlaps, unnamed } from '../support/page';
 import { sampleLatency, sampleViews } from '../support/samples';
 
 const TABS = ['Blocks', 'Breakdown', 'Ratio', 'Fusion', 'Strategies', 'Pareto'];
@@ -180,13 +180,17 @@ describe.skipIf(!CHROMIUM)('the latency viewer in a browser (skipped where Chrom
   });
 
   describe('fits', () => {
-    it.each([300, 600, 1000])('a place %i pixels wide: nothing sticks out', async (width) => {
-      await mount(sampleLatency(), width);
-      for (const name of TABS) {
-        await tab(name);
-        expect(await checkFit(harness.page)).toEqual([]);
-      }
-    });
+    it.each([180, 300, 600, 1000])(
+      'a place %i pixels wide: nothing sticks out or lies over another',
+      async (width) => {
+        await mount(sampleLatency(), width);
+        for (const name of TABS) {
+          await tab(name);
+          expect(await checkFit(harness.page)).toEqual([]);
+          expect(await overlaps(harness.page)).toEqual([]);
+        }
+      },
+    );
 
     it.each(['light', 'dark'] as const)(
       'the %s theme: all text stands out from its ground',
@@ -234,6 +238,18 @@ describe.skipIf(!CHROMIUM)('the latency viewer in a browser (skipped where Chrom
       await harness.page.locator('summary').focus();
       await harness.page.keyboard.press('Enter');
       await expect.poll(() => harness.page.getByRole('row').count()).toBe(56);
+    });
+
+    it('with the keyboard while other figures come in, as from a sweep: it stays on its tab', async () => {
+      await mount(sampleLatency());
+      const before = await harness.page.getByRole('tab', { name: 'Blocks' }).elementHandle();
+      await before!.focus();
+      await harness.page.evaluate(([mime, value]) => window.harness.update(mime as never, value), [
+        LATENCY_MIME,
+        sampleLatency(),
+      ] as const);
+      expect(await before!.evaluate((node) => node.isConnected)).toBe(false);
+      expect(await harness.page.evaluate(() => document.activeElement!.textContent)).toBe('Blocks');
     });
 
     it('to stack per block instead of per op', async () => {

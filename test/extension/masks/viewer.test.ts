@@ -5,7 +5,7 @@ import { MASKS_MIME, type MasksDocument } from '../../../extension/src/documents
 import { heatColor } from '../../../extension/src/masks/colors';
 import { CHROMIUM, useHarness } from '../support/browser';
 import { fingers } from '../support/fingers';
-import { axeViolations, checkFit, contrasts, pixel, unnamed } from '../support/page';
+import { axeViolations, checkFit, contrasts, overlaps, pixel, unnamed } from '../support/page';
 import { png } from '../support/png';
 import { sampleMasks, tinyMasks } from '../support/samples';
 
@@ -200,6 +200,27 @@ describe.skipIf(!CHROMIUM)('the mask viewer in a browser (skipped where Chromium
       expect(label).toContain('Block 2 of 16');
     });
 
+    it('with the keyboard while another document comes in: it stays on its image', async () => {
+      await mount(sampleMasks(2));
+      const before = await harness.page.getByRole('radio').nth(0).elementHandle();
+      await before!.focus();
+      await harness.page.evaluate(([mime, value]) => window.harness.update(mime as never, value), [
+        MASKS_MIME,
+        sampleMasks(2),
+      ] as const);
+      expect(await before!.evaluate((node) => node.isConnected)).toBe(false);
+      const focused = () =>
+        harness.page.evaluate(() => document.activeElement!.closest('[role]')!.getAttribute('aria-label'));
+      expect(await harness.page.evaluate(() => document.activeElement!.parentElement!.ariaLabel)).toBe(
+        'Image',
+      );
+      await harness.page.evaluate(([mime, value]) => window.harness.update(mime as never, value), [
+        MASKS_MIME,
+        sampleMasks(1),
+      ] as const);
+      expect(await focused()).toMatch(/^Overlay/);
+    });
+
     it('and leaves chords, but not single keys, to the application', async () => {
       await mount(sampleMasks());
       await harness.page.evaluate(() => {
@@ -242,13 +263,17 @@ describe.skipIf(!CHROMIUM)('the mask viewer in a browser (skipped where Chromium
   });
 
   describe('fits', () => {
-    it.each([300, 420, 640, 1100])('a place %i pixels wide: nothing sticks out', async (width) => {
-      await mount(sampleMasks(2), width);
-      for (const tab of ['Block', 'Stages', 'Compute']) {
-        await harness.page.getByRole('tab', { name: tab }).click();
-        expect(await checkFit(harness.page)).toEqual([]);
-      }
-    });
+    it.each([180, 300, 420, 640, 1100])(
+      'a place %i pixels wide: nothing sticks out or lies over another',
+      async (width) => {
+        await mount(sampleMasks(2), width);
+        for (const tab of ['Block', 'Stages', 'Compute']) {
+          await harness.page.getByRole('tab', { name: tab }).click();
+          expect(await checkFit(harness.page)).toEqual([]);
+          expect(await overlaps(harness.page)).toEqual([]);
+        }
+      },
+    );
 
     it.each(['light', 'dark'] as const)(
       'the %s theme: all text stands out from its ground',

@@ -75,6 +75,7 @@ const live = {
       tracker: tracker as never,
       commConnection: (kernel) => (kernel.handleComms ? kernel : live.lender) as never,
       changeKernel: () => notices.push('change kernel'),
+      leave: ({ title }) => notices.push(`to ${title.label}`),
       insertBelow: (_notebook, source) => inserted.push(source),
       notify: (message) => notices.push(message),
       gpu: live.gpu,

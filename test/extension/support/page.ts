@@ -30,7 +30,12 @@ export function checkFit(page: Page): Promise<string[]> {
       .filter((node) => {
         const box = node.getBoundingClientRect();
         if (box.width === 0 || box.right <= host.right + 0.5) return false;
-        for (let at = node.parentElement; at && at.id !== 'host'; at = at.parentElement) {
+        // A display or the panel as a whole hides or scrolls what sticks out of it, which is what must not be.
+        for (
+          let at = node.parentElement;
+          at && !at.matches('#host, .fovea-renderer, .fovea-live');
+          at = at.parentElement
+        ) {
           const { overflowX } = getComputedStyle(at);
           if (overflowX !== 'visible' && at.getBoundingClientRect().right <= host.right + 0.5) return false;
         }
@@ -76,7 +81,7 @@ export function overlaps(page: Page): Promise<string[]> {
   return page.evaluate(() => {
     const parts = [
       ...document.querySelectorAll<HTMLElement>(
-        '#host :is(button, output, label, input, select, p, h2, h3, dt, dd):not(.fovea-hidden, .fovea-hidden *)',
+        '#host :is(button, output, label, input, select, summary, p, h2, h3, dt, dd):not(.fovea-hidden, .fovea-hidden *)',
       ),
     ].filter((node) => node.getBoundingClientRect().width > 0);
     const name = (node: HTMLElement) => `${node.tagName} ${node.textContent!.slice(0, 20)}`;

@@ -23,9 +23,15 @@ const NOTEBOOK = {
 const PATIENT = { timeout: 60_000 };
 
 interface Lab {
-  readonly shell: {
-    readonly currentWidget: {
-      readonly sessionContext: { readonly session: { readonly kernel: { restart(): Promise<void> } } };
+  readonly jupyterapp: {
+    readonly commands: { execute(command: string, args: unknown): Promise<unknown> };
+    readonly shell: {
+      readonly currentWidget: {
+        readonly sessionContext: {
+          readonly path: string;
+          readonly session: { readonly kernel: { restart(): Promise<void> } };
+        };
+      };
     };
   };
 }
@@ -91,7 +97,7 @@ describe.skipIf(!hasChromium || !isBuilt)('a sweep in a notebook (needs Chromium
     await expect.poll(state, PATIENT).toMatch(/^Running/);
     await openNotebook(page, 'sweep.ipynb');
     await page.evaluate(async () => {
-      const { shell } = (window as unknown as { jupyterapp: Lab }).jupyterapp;
+      const { shell } = (window as unknown as Lab).jupyterapp;
       await shell.currentWidget.sessionContext.session.kernel.restart();
     });
     await waitForKernel(page);
@@ -102,6 +108,37 @@ describe.skipIf(!hasChromium || !isBuilt)('a sweep in a notebook (needs Chromium
         .getByRole('button', { name: /Pause|Cancel/ })
         .count(),
     ).toBe(0);
+  }, 180_000);
+
+  it('is paused and cancelled in a code console, too, by the keyboard', async () => {
+    const { page } = browser;
+    await execute(page, 'console:create', { kernelPreference: { name: 'fovea' }, activate: true });
+    const console = page.locator('.jp-CodeConsole');
+    await console.locator('.jp-CodeConsole-promptCell .cm-content').waitFor();
+    await waitForKernel(page);
+    await page.evaluate(
+      (code) => {
+        const { shell, commands } = (window as unknown as Lab).jupyterapp;
+        void commands.execute('console:inject', { path: shell.currentWidget.sessionContext.path, code });
+      },
+      SOURCE.replace("name: 'lab'", "name: 'console'"),
+    );
+    const shown = console.locator('.fovea-sweep');
+    const state = () => shown.locator('> .fovea-subtitle').first().textContent();
+    await expect.poll(state, PATIENT).toMatch(/^Running · [1-9]/);
+    await shown.getByRole('button', { name: 'Pause' }).focus();
+    await page.keyboard.press('Enter');
+    await expect.poll(state, PATIENT).toMatch(/^Paused/);
+    const focused = () => page.evaluate(() => document.activeElement!.textContent);
+    await expect.poll(focused, PATIENT).toBe('Resume');
+    await page.keyboard.press('Tab');
+    expect(await focused()).toBe('Cancel');
+    await page.keyboard.press('Enter');
+    await expect.poll(state, PATIENT).toMatch(/^Cancelled/);
+    await page.keyboard.press('Escape');
+    const isInPrompt = () =>
+      page.evaluate(() => document.activeElement!.closest('.jp-CodeConsole-promptCell') !== null);
+    expect(await isInPrompt()).toBe(true);
   }, 180_000);
 
   it('that is stored in a file says how it stood, and offers nothing that cannot be done', async () => {

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { SWEEP_MIME } from '../../../extension/src/documents/types';
 import type { SweepDocument } from '../../../kernel/src/index';
 import { CHROMIUM, useHarness } from '../support/browser';
-import { axeViolations, checkFit, unnamed } from '../support/page';
+import { axeViolations, checkFit, overlaps, unnamed } from '../support/page';
 import { sampleSweep } from '../support/samples';
 
 describe.skipIf(!CHROMIUM)('the sweep viewer in a browser (skipped where Chromium is absent)', () => {
@@ -71,6 +71,26 @@ describe.skipIf(!CHROMIUM)('the sweep viewer in a browser (skipped where Chromiu
     expect(await buttons().count()).toBe(0);
   });
 
+  it('keeps the keyboard when its buttons change: on those that follow, then on the display', async () => {
+    await obey();
+    await mount(sampleSweep('running'));
+    const focused = () =>
+      harness.page.evaluate(
+        () => document.activeElement!.getAttribute('aria-label') ?? document.activeElement!.textContent,
+      );
+    await expect.poll(() => buttons().count()).toBe(2);
+    await buttons().first().focus();
+    await update(sampleSweep('paused', 7));
+    expect(await focused()).toBe('Resume');
+    await buttons().last().focus();
+    await update(sampleSweep('cancelled', 7));
+    expect(await focused()).toBe('Fovea sweep');
+    await harness.page.keyboard.press('Tab');
+    expect(await harness.page.evaluate(() => document.activeElement!.closest('.fovea-sweep') !== null)).toBe(
+      true,
+    );
+  });
+
   it('offers nothing where no kernel runs it, and says how it stood and what continues it', async () => {
     await obey({ reaches: false });
     await mount(sampleSweep('running'));
@@ -118,11 +138,12 @@ describe.skipIf(!CHROMIUM)('the sweep viewer in a browser (skipped where Chromiu
   it.each(['light', 'dark'] as const)('can be read by everybody and fits, %s', async (theme) => {
     await harness.theme(theme);
     await obey();
-    for (const width of [900, 380]) {
+    for (const width of [900, 380, 180]) {
       await mount(sampleSweep('running'), width);
       expect(await axeViolations(harness.page)).toEqual([]);
       expect(await unnamed(harness.page)).toEqual([]);
       expect(await checkFit(harness.page)).toEqual([]);
+      expect(await overlaps(harness.page)).toEqual([]);
     }
     if (process.env.FOVEA_SCREENSHOTS) {
       await mount(sampleSweep('running'));

@@ -50,6 +50,26 @@ describe('a notebook as a page', () => {
     expect(poor).toEqual([]);
   });
 
+  it('makes outputs that may scroll sideways stops of the keyboard, and no others', async () => {
+    const html = (data: string) => ({ output_type: 'display_data', data: { 'text/html': data } });
+    const page = await exported([
+      {
+        cell_type: 'code',
+        source: '1',
+        execution_count: 7,
+        outputs: [html('<table><tr><td>1</td></tr></table>'), html('<p>short</p>')],
+      },
+      {
+        cell_type: 'code',
+        source: '',
+        outputs: [{ output_type: 'display_data', ...latencyBundle(sampleLatency()) }],
+      },
+    ]);
+    const [table, text, figure] = body(page).match(/<div class="output"[^>]*>/g)!;
+    expect(table).toBe('<div class="output" tabindex="0" role="group" aria-label="Output [7], scrolls">');
+    expect([text, figure]).toEqual(['<div class="output">', '<div class="output">']);
+  });
+
   it('leaves out what the notebook hides', async () => {
     const output = { output_type: 'stream', name: 'stdout', text: 'printed' };
     const cell = { cell_type: 'code', source: 'secret', outputs: [output] };

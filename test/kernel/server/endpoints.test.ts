@@ -56,7 +56,15 @@ describe('what JupyterLab asks for', () => {
     expect(script.headers.get('cache-control')).toContain('immutable');
     expect(script.headers.get('content-type')).toBe('text/javascript; charset=utf-8');
     await get('/lab/extensions/@test/ext/static/remoteEntry.js');
-    await get('/static/favicons/favicon.svg');
+    for (const path of [
+      '/static/favicons/favicon.svg',
+      '/static/favicons/favicon-busy.svg',
+      '/favicon.ico',
+    ]) {
+      const icon = await get(path);
+      expect(icon.headers.get('content-type')).toBe('image/svg+xml; charset=utf-8');
+      expect(await icon.text()).toMatch(/^<svg .*<\/svg>\s*$/s);
+    }
   });
 
   it('mandatory: settings of all plugins, each with all keys', async () => {

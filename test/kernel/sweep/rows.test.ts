@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { paretoView } from '../../../kernel/src/display/documents/latency.js';
 import { drawPareto } from '../../../kernel/src/display/draw/curves.js';
+import { sweepBundle } from '../../../kernel/src/sweep/live-display.js';
 import type { Point, PointRecord } from '../../../kernel/src/sweep/point.js';
 import { paretoOf, recordsCsv, sweepRows, sweepTable } from '../../../kernel/src/sweep/rows.js';
+import { sampleSweep } from '../../extension/support/samples.js';
 
 /** A record of a design; `ms` is its latency, `top1` its agreement. */
 function record(
@@ -103,5 +105,21 @@ describe('records as CSV', () => {
     expect(line).toMatch(/,0\.3,/);
     expect(line).toMatch(/,3\.3,/);
     expect(line).not.toMatch(/0000000|9999999/);
+  });
+});
+
+describe('the table of a sweep for other front ends', () => {
+  it('keeps figures in one line, and lets names and sentences be broken', () => {
+    const table = {
+      columns: ['network', 'adaptiveMs', 'adaptiveMs range', 'accuracy', 'error'],
+      rows: [
+        ['sha256:0123456789abcdef', 1.5, '1.2–1.8', '', ''],
+        ['quick-look', 2, '', 0.5, 'The worker ended'],
+      ],
+    };
+    const { data } = sweepBundle({ ...sampleSweep('completed'), table });
+    const heads = [...String(data['text/html']).matchAll(/<th style="([^"]*)">([^<]*)</g)];
+    const whole = heads.filter(([, style]) => style!.includes('nowrap')).map(([, , label]) => label);
+    expect(whole).toEqual(['adaptiveMs', 'adaptiveMs range', 'accuracy']);
   });
 });

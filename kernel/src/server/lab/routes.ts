@@ -1,6 +1,7 @@
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { redirect } from '../http/reply.js';
+import { BUSY_ICON_SVG, ICON_SVG } from '../../presentation/index.js';
+import { HttpError } from '../http/errors.js';
+import { type Reply, redirect } from '../http/reply.js';
 import type { Router } from '../http/router.js';
 import { FOREVER, staticFile } from '../http/static.js';
 import type { Guard } from '../security/guard.js';
@@ -18,7 +19,21 @@ export interface LabOptions extends PageOptions {
   readonly stateFolder: string;
 }
 
-const FAVICONS = fileURLToPath(new URL('../../../resources/favicons', import.meta.url));
+/** Icons of the browser's tab. */
+const FAVICONS: ReadonlyMap<string, string> = new Map([
+  ['favicon.svg', ICON_SVG],
+  ['favicon-busy.svg', BUSY_ICON_SVG],
+]);
+
+function favicon(name: string): Reply {
+  const svg = FAVICONS.get(name);
+  if (svg === undefined) throw new HttpError(404, `No such icon: ${name}`);
+  return {
+    status: 200,
+    headers: { 'Content-Type': 'image/svg+xml; charset=utf-8', 'Cache-Control': 'no-cache' },
+    body: svg,
+  };
+}
 
 /** Adds everything that JupyterLab needs beyond the Jupyter Server API: its page, scripts and settings. */
 export function registerLab(router: Router, guard: Guard, options: LabOptions): void {
@@ -36,13 +51,8 @@ export function registerLab(router: Router, guard: Guard, options: LabOptions): 
     (call) => staticFile(call.request, scripts, call.params.path!, { 'Cache-Control': FOREVER }),
     'everybody',
   );
-  router.on(
-    'GET',
-    '/static/favicons/:file',
-    (call) => staticFile(call.request, FAVICONS, call.params.file!),
-    'everybody',
-  );
-  router.on('GET', '/favicon.ico', (call) => staticFile(call.request, FAVICONS, 'favicon.svg'), 'everybody');
+  router.on('GET', '/static/favicons/:file', (call) => favicon(call.params.file!), 'everybody');
+  router.on('GET', '/favicon.ico', () => favicon('favicon.svg'), 'everybody');
   registerLabextensions(router, labextensions);
   new Settings(() => besides('schemas'), stateFolder).register(router);
   new Workspaces(join(stateFolder, 'workspaces'), rootFolder).register(router);
