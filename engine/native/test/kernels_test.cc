@@ -245,6 +245,22 @@ TEST("rows are normalised at every length, also around a large mean") {
         }
       }
     }
+    // Squares of such values overflow.
+    for (const float size : {1e18f, 1e30f, 3e38f}) {
+      for (const bool centred : {true, false}) {
+        std::vector<float> row{size, -size / 2, size / 4, 0, 1, size, -size, size / 8, size, size, size, -size, size / 3, size,
+                               size, size / 5, -size, size, size / 7};
+        const long length = static_cast<long>(row.size());
+        const std::vector<float> scale(row.size(), 2.0f), shift(row.size(), 0.5f);
+        double mean = 0, variance = 0;
+        for (const float x : row) mean += centred ? static_cast<double>(x) / static_cast<double>(length) : 0;
+        for (const float x : row) variance += (x - mean) * (x - mean) / static_cast<double>(length);
+        const std::vector<float> input = row;
+        table->normalise(row.data(), {centred, scale.data(), shift.data(), 1e-6f, Activation::none, nullptr}, length);
+        for (long i = 0; i < length; i++)
+          expect_near(row[i], (input[i] - mean) / std::sqrt(variance) * 2 + 0.5, std::string(table->isa) + " large", 1e-4);
+      }
+    }
     // Nothing of a channel that is as all others.
     std::vector<float> same(21, 0.1f), zeros(21, 0.0f);
     const std::vector<float> ones(21, 1.0f), half(21, 0.5f);
