@@ -301,10 +301,10 @@ TEST("activations are right at every magnitude") {
 TEST("depthwise pixels and runs agree with plain loops") {
   for (const KernelTable* table : tables()) {
     for (int kernel : {1, 2, 3, 5, 7}) {
-      for (int channels : {1, 7, 8, 16, 37}) {
+      for (int channels : {1, 2, 4, 6, 7, 8, 12, 16, 24, 37}) {
         Numbers numbers(static_cast<uint64_t>(kernel * 100 + channels));
         // Runs of every length that is left when the longest groups of pixels are done.
-        const int taps = kernel * kernel, pixels = 8 + channels % 8 + kernel, map_width = pixels + kernel;
+        const int taps = kernel * kernel, pixels = 8 + channels % 8 + kernel * (channels % 2 ? 1 : 4), map_width = pixels + kernel;
         const std::string name = std::string(table->isa) + " depthwise " + std::to_string(kernel) + ", " +
                                  std::to_string(channels) + " channels";
         const std::vector<float> map = numbers.values(static_cast<size_t>(kernel) * map_width * channels + slack);

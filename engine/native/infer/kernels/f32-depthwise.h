@@ -1,5 +1,6 @@
 // Depthwise convolutions: each channel has its own filter.
 #pragma once
+#include <cstddef>
 #include <type_traits>
 
 #include "infer/kernels/channels.h"
@@ -160,8 +161,56 @@ void depthwise_pixels_kernel(const DepthwiseLayer& layer, const DepthwisePixels&
 }
 
 template <class I>
-void depthwise_run_kernel(const DepthwiseLayer& layer, const DepthwiseRun& run) {
+[[gnu::noinline]] void depthwise_consecutive(const DepthwiseLayer& layer, const DepthwiseRun& run) {
   depthwise_channels<I>(layer, ConsecutivePixels{layer, run});
+}
+
+// Values of a layer whose pixels are taken in pairs, and the pixels from which copying them costs less than it saves.
+constexpr long paired_values = 2048, paired_pixels = 16;
+
+// Half a vector is left over in each pixel: two that lie beside each other, at stride 1, are one of twice the channels.
+template <class I>
+bool takes_pairs(const DepthwiseLayer& layer, const DepthwiseRun& run) {
+  return layer.channels % I::lanes * 2 == I::lanes && run.pixel_pitch == layer.channels && run.pixels >= paired_pixels &&
+         (layer.taps() + 2) * 2 * layer.channels <= paired_values;
+}
+
+template <class I>
+void depthwise_pairs(const DepthwiseLayer& layer, const DepthwiseRun& run) {
+  const long channels = layer.channels, taps = layer.taps();
+  float values[paired_values];
+  float* next = values;
+  const auto twice = [&](const float* row) {
+    for (int time = 0; time < 2; time++, next += channels)
+      __builtin_memcpy(next, row, static_cast<std::size_t>(channels) * sizeof(float));
+    return next - 2 * channels;
+  };
+  DepthwiseLayer pair = layer;
+  pair.channels = 2 * channels;
+  pair.bias = twice(layer.bias);
+  if (layer.activation == Activation::prelu) pair.slopes = twice(layer.slopes);
+  pair.weight = next;
+  for (long t = 0; t < taps; t++) twice(layer.weight + t * channels);
+  DepthwiseRun pairs = run;
+  pairs.pixels = run.pixels / 2;
+  pairs.pixel_pitch = 2 * channels;
+  depthwise_consecutive<I>(pair, pairs);
+  const long done = 2 * pairs.pixels;
+  if (done == run.pixels) return;
+  DepthwiseRun last = run;
+  last.pixels = 1;
+  last.input += done * channels;
+  last.output += done * channels;
+  if (last.residual) last.residual += done * channels;
+  depthwise_consecutive<I>(layer, last);
+}
+
+template <class I>
+void depthwise_run_kernel(const DepthwiseLayer& layer, const DepthwiseRun& run) {
+  if (takes_pairs<I>(layer, run))
+    depthwise_pairs<I>(layer, run);
+  else
+    depthwise_consecutive<I>(layer, run);
 }
 
 template <class I>
