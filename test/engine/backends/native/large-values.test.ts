@@ -1,8 +1,10 @@
-import { type Network, type NetworkNode, run } from '@fovea/engine';
+import { type Network, run } from '@fovea/engine';
 import { nativeBackend } from '@fovea/engine/backend';
 import { describe, expect, it } from 'vitest';
 import { Random } from '../../../../engine/src/random.js';
 import { randomConvolution, randomImages, relativeError } from '../../support/small-network.js';
+
+type NetworkNode = Network['nodes'][number];
 
 const missing = nativeBackend.unavailable !== undefined;
 
