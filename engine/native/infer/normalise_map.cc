@@ -54,34 +54,61 @@ void take(const Machine& machine, const float* source, long rows, long C, float*
   }
 }
 
-// What the values of a group of channels are scaled by.
-void scale(const MapNormalisation& how, const Extent& map, const Parts& parts, const float* all, long from, long to,
-           float* away, float* factors) {
-  const long C = map.channels;
+// The mean of a channel, and its sum of squares around that.
+struct Moments {
+  double mean = 0, squares = 0;
+};
+
+// From what its parts have.
+Moments of_parts(const Extent& map, const Parts& parts, const float* all, long c) {
   const double plane = static_cast<double>(map.height) * map.width;
+  Moments moments;
+  double rows = 0;
+  for (long p = 0; p < parts.count; p++) {
+    const float* part = all + p * part_rows * map.channels;
+    const double more = std::min(static_cast<double>(parts.rows), plane - rows);
+    join(rows, more, moments.mean, moments.squares, part[c], part[map.channels + c]);
+    rows += more;
+  }
+  return moments;
+}
+
+// From its values, one after the other and in double precision: squares of values from 1e18 on are too large for parts.
+Moments of_values(const Extent& map, const float* image, long c) {
+  const long plane = static_cast<long>(map.height) * map.width;
+  Moments moments;
+  for (long i = 0; i < plane; i++) moments.mean += image[i * map.channels + c];
+  moments.mean /= static_cast<double>(plane);
+  for (long i = 0; i < plane; i++) {
+    const double apart = image[i * map.channels + c] - moments.mean;
+    moments.squares += apart * apart;
+  }
+  return moments;
+}
+
+// What the values of a group of channels are scaled by; false where the moments overflow. Norms are kept in `unit`.
+template <class OfChannel>
+bool scale(const MapNormalisation& how, double plane, long from, long to, double unit, OfChannel of_channel,
+           float* away, float* factors) {
   double have = 0, mean = 0, squares = 0, norms = 0;
   for (long c = from; c < to; c++) {
-    double rows = 0, channel_mean = 0, channel_squares = 0;
-    for (long p = 0; p < parts.count; p++) {
-      const float* part = all + p * part_rows * C;
-      const double more = std::min(static_cast<double>(parts.rows), plane - rows);
-      join(rows, more, channel_mean, channel_squares, part[c], part[C + c]);
-      rows += more;
-    }
-    join(have, plane, mean, squares, channel_mean, channel_squares);
+    const Moments channel = of_channel(c);
+    join(have, plane, mean, squares, channel.mean, channel.squares);
     have += plane;
-    const double norm = std::sqrt(channel_squares + plane * channel_mean * channel_mean);
+    const double norm = std::sqrt(channel.squares + plane * channel.mean * channel.mean) * unit;
     factors[c] = static_cast<float>(norm);
     norms += norm;
   }
+  if (!std::isfinite(squares) || !std::isfinite(mean)) return false;
   if (how.by == Statistics::moments) {
     std::fill(away + from, away + to, static_cast<float>(mean));
     std::fill(factors + from, factors + to, static_cast<float>(1 / std::sqrt(squares / have + how.epsilon)));
-    return;
+    return true;
   }
-  const double mean_norm = norms / static_cast<double>(to - from) + how.epsilon;
+  const double mean_norm = norms / static_cast<double>(to - from) + how.epsilon * unit;
   std::fill(away + from, away + to, 0.0f);
   for (long c = from; c < to; c++) factors[c] = static_cast<float>(factors[c] / mean_norm);
+  return true;
 }
 
 }  // namespace
@@ -109,8 +136,13 @@ void normalise_map(const Machine& machine, const MapNormalisation& how, Extent m
   });
   machine.pool->for_each(machine.threads, map.batch * static_cast<long>(how.groups), machine.stop, [&](long item, int) {
     const long n = item / how.groups, from = item % how.groups * size;
-    float* away = scales + n * image_rows * C;
-    scale(how, map, parts, scratch + n * parts.count * part_rows * C, from, from + size, away, away + C);
+    float *away = scales + n * image_rows * C, *factors = away + C;
+    const float *all = scratch + n * parts.count * part_rows * C, *image = source + n * plane * C;
+    const auto apart = [&](long c) { return of_parts(map, parts, all, c); };
+    const auto whole = [&](long c) { return of_values(map, image, c); };
+    const double pixels = static_cast<double>(plane);
+    if (!scale(how, pixels, from, from + size, 1, apart, away, factors))
+      scale(how, pixels, from, from + size, 0x1p-64, whole, away, factors);
   });
   const long rows = map.pixels(), chunks = (rows + chunk_rows - 1) / chunk_rows;
   machine.pool->for_each(machine.threads, chunks, machine.stop, [&](long chunk, int) {

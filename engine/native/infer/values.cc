@@ -23,6 +23,34 @@ bool copy_finite(const float* source, size_t length, float* destination) {
   return found == 0;
 }
 
+// Writes the columns of a matrix as rows, in blocks that the first-level cache holds; whole squares of four by four go
+// through registers.
+void transpose(const float* source, long rows, long columns, float* destination) {
+  typedef float Four __attribute__((vector_size(16)));
+  constexpr long block = 32, square = 4;
+  const auto low = [](Four a, Four b) { return Four{a[0], b[0], a[1], b[1]}; };
+  const auto high = [](Four a, Four b) { return Four{a[2], b[2], a[3], b[3]}; };
+  const auto transpose_square = [&](long row, long column) {
+    Four in[square];
+    for (long i = 0; i < square; i++) std::memcpy(in + i, source + (row + i) * columns + column, sizeof(Four));
+    const Four even[2] = {low(in[0], in[2]), high(in[0], in[2])}, odd[2] = {low(in[1], in[3]), high(in[1], in[3])};
+    const Four out[square] = {low(even[0], odd[0]), high(even[0], odd[0]), low(even[1], odd[1]),
+                              high(even[1], odd[1])};
+    for (long i = 0; i < square; i++) std::memcpy(destination + (column + i) * rows + row, out + i, sizeof(Four));
+  };
+  for (long top = 0; top < rows; top += block) {
+    for (long left = 0; left < columns; left += block) {
+      const long bottom = std::min(top + block, rows), right = std::min(left + block, columns);
+      const long whole_bottom = bottom - (bottom - top) % square, whole_right = right - (right - left) % square;
+      for (long row = top; row < whole_bottom; row += square)
+        for (long column = left; column < whole_right; column += square) transpose_square(row, column);
+      for (long row = top; row < bottom; row++)
+        for (long column = row < whole_bottom ? whole_right : left; column < right; column++)
+          destination[column * rows + row] = source[row * columns + column];
+    }
+  }
+}
+
 napi_value write_map(napi_env env, napi_callback_info info) {
   return guarded(env, [&] {
     const ProgramCall call(env, info, 4);
@@ -40,6 +68,33 @@ napi_value read_map(napi_env env, napi_callback_info info) {
     const auto& map = call.program.shared_map(call.arguments.integer(2, "map", 0, 1 << 30), false);
     const auto values = call.arguments.array<float>(3, "values", map.extent.values());
     std::memcpy(values.data, call.session.buffer(map.buffer), values.length * sizeof(float));
+    return nullptr;
+  });
+}
+
+// The same for values by channel, `[N, C, H, W]`, as onnxruntime has them.
+napi_value write_planes(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    const ProgramCall call(env, info, 4);
+    const auto& map = call.program.shared_map(call.arguments.integer(2, "map", 0, 1 << 30), true);
+    const auto values = call.arguments.array<float>(3, "values", map.extent.values());
+    const long C = map.extent.channels, plane = static_cast<long>(map.extent.height) * map.extent.width;
+    float* pixels = call.session.buffer(map.buffer);
+    for (long n = 0; n < map.extent.batch; n++)
+      transpose(values.data + n * C * plane, C, plane, pixels + n * C * plane);
+    return nullptr;
+  });
+}
+
+napi_value read_planes(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    const ProgramCall call(env, info, 4);
+    const auto& map = call.program.shared_map(call.arguments.integer(2, "map", 0, 1 << 30), false);
+    const auto values = call.arguments.array<float>(3, "values", map.extent.values());
+    const long C = map.extent.channels, plane = static_cast<long>(map.extent.height) * map.extent.width;
+    const float* pixels = call.session.buffer(map.buffer);
+    for (long n = 0; n < map.extent.batch; n++)
+      transpose(pixels + n * C * plane, plane, C, values.data + n * C * plane);
     return nullptr;
   });
 }
@@ -114,6 +169,8 @@ napi_value read_handover(napi_env env, napi_callback_info info) {
 void register_values(napi_env env, napi_value exports) {
   export_function(env, exports, "inferWrite", write_map);
   export_function(env, exports, "inferRead", read_map);
+  export_function(env, exports, "inferWritePlanes", write_planes);
+  export_function(env, exports, "inferReadPlanes", read_planes);
   export_function(env, exports, "inferWriteMask", write_mask);
   export_function(env, exports, "inferWriteMasks", write_masks);
   export_function(env, exports, "inferResults", read_results);

@@ -245,6 +245,22 @@ TEST("rows are normalised at every length, also around a large mean") {
         }
       }
     }
+    // Squares of such values overflow.
+    for (const float size : {1e18f, 1e30f, 3e38f}) {
+      for (const bool centred : {true, false}) {
+        std::vector<float> row{size, -size / 2, size / 4, 0, 1, size, -size, size / 8, size, size, size, -size, size / 3, size,
+                               size, size / 5, -size, size, size / 7};
+        const long length = static_cast<long>(row.size());
+        const std::vector<float> scale(row.size(), 2.0f), shift(row.size(), 0.5f);
+        double mean = 0, variance = 0;
+        for (const float x : row) mean += centred ? static_cast<double>(x) / static_cast<double>(length) : 0;
+        for (const float x : row) variance += (x - mean) * (x - mean) / static_cast<double>(length);
+        const std::vector<float> input = row;
+        table->normalise(row.data(), {centred, scale.data(), shift.data(), 1e-6f, Activation::none, nullptr}, length);
+        for (long i = 0; i < length; i++)
+          expect_near(row[i], (input[i] - mean) / std::sqrt(variance) * 2 + 0.5, std::string(table->isa) + " large", 1e-4);
+      }
+    }
     // Nothing of a channel that is as all others.
     std::vector<float> same(21, 0.1f), zeros(21, 0.0f);
     const std::vector<float> ones(21, 1.0f), half(21, 0.5f);
@@ -285,10 +301,10 @@ TEST("activations are right at every magnitude") {
 TEST("depthwise pixels and runs agree with plain loops") {
   for (const KernelTable* table : tables()) {
     for (int kernel : {1, 2, 3, 5, 7}) {
-      for (int channels : {1, 7, 8, 16, 37}) {
+      for (int channels : {1, 2, 4, 6, 7, 8, 12, 16, 24, 37}) {
         Numbers numbers(static_cast<uint64_t>(kernel * 100 + channels));
         // Runs of every length that is left when the longest groups of pixels are done.
-        const int taps = kernel * kernel, pixels = 8 + channels % 8 + kernel, map_width = pixels + kernel;
+        const int taps = kernel * kernel, pixels = 8 + channels % 8 + kernel * (channels % 2 ? 1 : 4), map_width = pixels + kernel;
         const std::string name = std::string(table->isa) + " depthwise " + std::to_string(kernel) + ", " +
                                  std::to_string(channels) + " channels";
         const std::vector<float> map = numbers.values(static_cast<size_t>(kernel) * map_width * channels + slack);

@@ -1,4 +1,5 @@
 import { cellOrder, nativeBackendWith, orderCells } from '../../../engine/lib/entries/backend.js';
+import { importOnnx } from '../../../engine/lib/entries/onnx.js';
 import { adaptMaskers, generateDataset, imagesOf, train } from '../../../engine/lib/entries/train.js';
 import {
   builtNetwork,
@@ -9,6 +10,7 @@ import {
   saliencyMasker,
   Tensor,
 } from '../../../engine/lib/index.js';
+import { GraphBuilder } from '../../../engine/lib/network/onnx/builder.js';
 import { TrainProgram, trainInstructionSet } from '../../../engine/lib/train/train-program.js';
 import { calibratedDevice } from '../calibrated-device.mjs';
 import { joined } from '../joined.mjs';
@@ -39,6 +41,7 @@ function ordered(base) {
 }
 
 async function runNetworks(noise) {
+  await run(await withPiece(), noise(48, 40, 2), { backend: 'native' });
   const device = calibratedDevice();
   const threads = 2;
   const custom = {
@@ -90,6 +93,15 @@ async function runNetworks(noise) {
       }
     }
   }
+}
+
+/** A network of which onnxruntime computes a piece. */
+function withPiece() {
+  const graph = new GraphBuilder();
+  const image = graph.input('image', ['batch', 3, 'height', 'width']);
+  const weight = graph.floats('weight', [4, 3, 1, 1], new Float32Array(12).fill(0.5));
+  const output = graph.node('Conv', [graph.node('Elu', [image]), weight]);
+  return importOnnx(graph.finish('piece', [{ name: output }]).model, 'piece');
 }
 
 async function trainNetworks() {

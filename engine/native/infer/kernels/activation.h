@@ -4,28 +4,31 @@
 
 namespace fovea {
 
-// e^x by range reduction to |r| <= ln(2)/2 and a polynomial of degree 6: relative error below 2e-7.
+// e^(sign x) as 2^t of the whole part of t, and a polynomial of degree 5 of the rest: relative error below 2e-7 + 9e-8 |x|. From
+// very large numbers it is infinite or the largest power of two, from very small ones 0 or the smallest.
 template <class I>
-inline typename I::Vector exponential(typename I::Vector x) {
+inline typename I::Vector exponential(typename I::Vector x, float sign = 1) {
   using V = typename I::Vector;
-  x = I::maximum(I::broadcast(-87.0f), I::minimum(I::broadcast(88.0f), x));
-  const V n = I::round(I::multiply(x, I::broadcast(1.44269504089f)));
-  V r = I::multiply_add(n, I::broadcast(-0.693359375f), x);
-  r = I::multiply_add(n, I::broadcast(2.12194440e-4f), r);
-  V p = I::broadcast(1.0f / 720);
-  p = I::multiply_add(p, r, I::broadcast(1.0f / 120));
-  p = I::multiply_add(p, r, I::broadcast(1.0f / 24));
-  p = I::multiply_add(p, r, I::broadcast(1.0f / 6));
-  p = I::multiply_add(p, r, I::broadcast(0.5f));
+  const V t = I::within_powers(I::multiply(x, I::broadcast(sign * 1.44269504089f)));
+  const V r = I::fraction(t);
+  V p = I::broadcast(1.86713007e-3f);
+  p = I::multiply_add(p, r, I::broadcast(9.01703032e-3f));
+  p = I::multiply_add(p, r, I::broadcast(5.57999131e-2f));
+  p = I::multiply_add(p, r, I::broadcast(0.24016445f));
+  p = I::multiply_add(p, r, I::broadcast(0.69315131f));
   p = I::multiply_add(p, r, I::broadcast(1.0f));
-  p = I::multiply_add(p, r, I::broadcast(1.0f));
-  return I::multiply(p, I::power_of_two(n));
+  return I::scale(p, t);
 }
 
 template <class I>
 inline typename I::Vector sigmoid(typename I::Vector x) {
   const auto one = I::broadcast(1.0f);
-  return I::divide(one, I::add(one, exponential<I>(I::multiply(x, I::broadcast(-1.0f)))));
+  return I::divide(one, I::add(one, exponential<I>(x, -1)));
+}
+
+template <class I>
+inline typename I::Vector silu(typename I::Vector x) {
+  return I::divide(x, I::add(I::broadcast(1.0f), exponential<I>(x, -1)));
 }
 
 template <class I>
@@ -55,7 +58,7 @@ inline typename I::Vector gelu(typename I::Vector x) {
   p = I::multiply_add(p, t, I::broadcast(1.421413741f));
   p = I::multiply_add(p, t, I::broadcast(-0.284496736f));
   p = I::multiply_add(p, t, I::broadcast(0.254829592f));
-  const V tail = I::multiply(I::multiply(p, t), exponential<I>(I::multiply(I::multiply(z, z), I::broadcast(-1.0f))));
+  const V tail = I::multiply(I::multiply(p, t), exponential<I>(I::multiply(z, z), -1));
   return I::subtract(I::maximum(I::zero(), x), I::multiply(I::multiply(size, I::broadcast(0.5f)), tail));
 }
 
@@ -64,7 +67,7 @@ template <class I>
 inline typename I::Vector gelu_tanh(typename I::Vector x) {
   const auto square = I::multiply(x, x);
   const auto inner = I::multiply_add(square, I::broadcast(2 * 0.79788456080f * 0.044715f), I::broadcast(2 * 0.79788456080f));
-  return I::multiply(x, sigmoid<I>(I::multiply(x, inner)));
+  return I::divide(x, I::add(I::broadcast(1.0f), exponential<I>(I::multiply(x, inner), -1)));
 }
 
 template <class I>
@@ -72,32 +75,52 @@ inline typename I::Vector leaky(typename I::Vector x, typename I::Vector slope) 
   return I::multiply_add(I::minimum(I::zero(), x), slope, I::maximum(I::zero(), x));
 }
 
-template <class I>
-inline typename I::Vector activate(typename I::Vector x, Activation activation) {
+// Calls `visit` with the function of an activation on vectors, so that loops in it choose once and not for each vector.
+template <class I, class Visit>
+inline void with_activation(Activation activation, Visit visit) {
+  using V = typename I::Vector;
   switch (activation) {
     case Activation::relu:
-      return I::maximum(I::zero(), x);
+      return visit([](V x) { return I::maximum(I::zero(), x); });
     case Activation::relu6:
-      return I::minimum(I::broadcast(6.0f), I::maximum(I::zero(), x));
+      return visit([](V x) { return I::minimum(I::broadcast(6.0f), I::maximum(I::zero(), x)); });
     case Activation::silu:
-      return I::multiply(x, sigmoid<I>(x));
+      return visit([](V x) { return silu<I>(x); });
     case Activation::hardswish:
-      return I::multiply(x, hardsigmoid<I>(x));
+      return visit([](V x) { return I::multiply(x, hardsigmoid<I>(x)); });
     case Activation::sigmoid:
-      return sigmoid<I>(x);
+      return visit([](V x) { return sigmoid<I>(x); });
     case Activation::hardsigmoid:
-      return hardsigmoid<I>(x);
+      return visit([](V x) { return hardsigmoid<I>(x); });
     case Activation::mish:
-      return mish<I>(x);
+      return visit([](V x) { return mish<I>(x); });
     case Activation::gelu:
-      return gelu<I>(x);
+      return visit([](V x) { return gelu<I>(x); });
     case Activation::gelu_tanh:
-      return gelu_tanh<I>(x);
+      return visit([](V x) { return gelu_tanh<I>(x); });
     case Activation::none:
-      return x;
-    default:
-      return leaks(activation) ? leaky<I>(x, I::broadcast(slope_of(activation))) : x;
+      return visit([](V x) { return x; });
+    default: {
+      if (!leaks(activation)) return visit([](V x) { return x; });
+      const V slope = I::broadcast(slope_of(activation));
+      return visit([slope](V x) { return leaky<I>(x, slope); });
+    }
   }
+}
+
+template <class I>
+inline typename I::Vector activate(typename I::Vector x, Activation activation) {
+  with_activation<I>(activation, [&](auto function) __attribute__((always_inline)) { x = function(x); });
+  return x;
+}
+
+// Whole vectors of values in place. A function of its own: activations are long, and what calls it keeps its sums in
+// registers.
+template <class I>
+[[gnu::noinline]] void activate_values(float* values, int count, Activation activation) {
+  with_activation<I>(activation, [=](auto function) {
+    for (int k = 0; k < count; k += I::lanes) I::store(values + k, function(I::load(values + k)));
+  });
 }
 
 }  // namespace fovea

@@ -1,5 +1,8 @@
 // Depthwise convolutions: each channel has its own filter.
 #pragma once
+#include <cstddef>
+#include <type_traits>
+
 #include "infer/kernels/channels.h"
 #include "infer/limits.h"
 
@@ -14,29 +17,25 @@ struct DepthwiseVector {
   const long c;
   const int count;
   const V bias = load(layer.bias);
-  const bool has_slopes = layer.activation == Activation::prelu;
-  const V slope = has_slopes ? load(layer.slopes) : I::zero();
   const bool clamps = !leaks(layer.activation) && layer.activation <= Activation::relu6;
-  const V least = I::broadcast(layer.activation == Activation::none ? -__builtin_inff() : 0.0f);
+  const V least = I::broadcast(clamps && layer.activation != Activation::none ? 0.0f : -__builtin_inff());
   const V most = I::broadcast(layer.activation == Activation::relu6 ? 6.0f : __builtin_inff());
 
   // `row` points to the first channel of all.
   V load(const float* row) const { return whole ? I::load(row + c) : I::load_first(row + c, count); }
   V weight(long tap) const { return load(layer.weight + tap * layer.channels); }
 
-  // One function for all places that call it: they are many, and activations are long.
-  [[gnu::noinline]] V activated(V sum) const {
-    return has_slopes ? leaky<I>(sum, slope) : activate<I>(sum, layer.activation);
+  void store(float* row, V v) const {
+    if (whole)
+      I::store(row + c, v);
+    else
+      I::store_first(row + c, v, count);
   }
 
-  // Adds the residual (null adds nothing), activates and writes.
+  // Adds the residual (null adds nothing) and writes what an activation that clamps makes of it.
   void finish(V sum, const float* residual, float* output) const {
     if (residual) sum = I::add(sum, load(residual));
-    sum = clamps ? I::minimum(most, I::maximum(least, sum)) : activated(sum);
-    if (whole)
-      I::store(output + c, sum);
-    else
-      I::store_first(output + c, sum, count);
+    store(output, I::minimum(most, I::maximum(least, sum)));
   }
 };
 
@@ -126,18 +125,34 @@ inline void depthwise_large(const DepthwiseVector<I, whole>& vector, const Pixel
   for (; p < at.pixels(); p++) depthwise_together_at<I, 1>(vector, at, p);
 }
 
+// Activations that do not clamp take what has been written: between the sums their constants would take the weights'
+// registers. A function of its own, with a vector of its own, which leaves the caller's in registers.
+template <class I, bool whole, class Pixels>
+[[gnu::noinline]] void activate_pixels(const DepthwiseLayer& layer, long c, int count, const Pixels& at) {
+  using V = typename I::Vector;
+  const DepthwiseVector<I, whole> vector{layer, c, count};
+  const auto each = [&](auto function) {
+    for (long p = 0; p < at.pixels(); p++) vector.store(at.output(p), function(vector.load(at.output(p))));
+  };
+  if (layer.activation != Activation::prelu) return with_activation<I>(layer.activation, each);
+  const V slope = vector.load(layer.slopes);
+  each([slope](V x) { return leaky<I>(x, slope); });
+}
+
 template <class I, class Pixels>
 inline void depthwise_channels(const DepthwiseLayer& layer, const Pixels& at) {
   const bool small = layer.kernel_height == 3 && layer.kernel_width == 3;
-  const auto compute = [&](const auto& vector) {
+  const auto compute = [&](auto vector, auto whole) {
     if (small)
       depthwise_small<I, 9>(vector, at);
     else
       depthwise_large<I>(vector, at);
+    if (!vector.clamps) activate_pixels<I, whole>(layer, vector.c, vector.count, at);
   };
   over_channels<I>(
-      layer.channels, [&](long c) { compute(DepthwiseVector<I, true>{layer, c, I::lanes}); },
-      [&](long c, int count) { compute(DepthwiseVector<I, false>{layer, c, count}); });
+      layer.channels,
+      [&](long c) { compute(DepthwiseVector<I, true>{layer, c, I::lanes}, std::true_type()); },
+      [&](long c, int count) { compute(DepthwiseVector<I, false>{layer, c, count}, std::false_type()); });
 }
 
 template <class I>
@@ -146,8 +161,56 @@ void depthwise_pixels_kernel(const DepthwiseLayer& layer, const DepthwisePixels&
 }
 
 template <class I>
-void depthwise_run_kernel(const DepthwiseLayer& layer, const DepthwiseRun& run) {
+[[gnu::noinline]] void depthwise_consecutive(const DepthwiseLayer& layer, const DepthwiseRun& run) {
   depthwise_channels<I>(layer, ConsecutivePixels{layer, run});
+}
+
+// Values of a layer whose pixels are taken in pairs, and the pixels from which copying them costs less than it saves.
+constexpr long paired_values = 2048, paired_pixels = 16;
+
+// Half a vector is left over in each pixel: two that lie beside each other, at stride 1, are one of twice the channels.
+template <class I>
+bool takes_pairs(const DepthwiseLayer& layer, const DepthwiseRun& run) {
+  return layer.channels % I::lanes * 2 == I::lanes && run.pixel_pitch == layer.channels && run.pixels >= paired_pixels &&
+         (layer.taps() + 2) * 2 * layer.channels <= paired_values;
+}
+
+template <class I>
+void depthwise_pairs(const DepthwiseLayer& layer, const DepthwiseRun& run) {
+  const long channels = layer.channels, taps = layer.taps();
+  float values[paired_values];
+  float* next = values;
+  const auto twice = [&](const float* row) {
+    for (int time = 0; time < 2; time++, next += channels)
+      __builtin_memcpy(next, row, static_cast<std::size_t>(channels) * sizeof(float));
+    return next - 2 * channels;
+  };
+  DepthwiseLayer pair = layer;
+  pair.channels = 2 * channels;
+  pair.bias = twice(layer.bias);
+  if (layer.activation == Activation::prelu) pair.slopes = twice(layer.slopes);
+  pair.weight = next;
+  for (long t = 0; t < taps; t++) twice(layer.weight + t * channels);
+  DepthwiseRun pairs = run;
+  pairs.pixels = run.pixels / 2;
+  pairs.pixel_pitch = 2 * channels;
+  depthwise_consecutive<I>(pair, pairs);
+  const long done = 2 * pairs.pixels;
+  if (done == run.pixels) return;
+  DepthwiseRun last = run;
+  last.pixels = 1;
+  last.input += done * channels;
+  last.output += done * channels;
+  if (last.residual) last.residual += done * channels;
+  depthwise_consecutive<I>(layer, last);
+}
+
+template <class I>
+void depthwise_run_kernel(const DepthwiseLayer& layer, const DepthwiseRun& run) {
+  if (takes_pairs<I>(layer, run))
+    depthwise_pairs<I>(layer, run);
+  else
+    depthwise_consecutive<I>(layer, run);
 }
 
 template <class I>

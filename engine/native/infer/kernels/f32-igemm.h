@@ -102,14 +102,12 @@ inline void finish_tile(const TileArguments& t, typename I::Vector (&sum)[rows][
       for (int i = 0; i < rows; i++) sum[i][v] = leaky<I>(sum[i][v], slope);
     }
   } else if (t.activation != Activation::none) {
-    // A separate function, so that the sums above stay in registers.
     float values[rows * width];
 #pragma GCC unroll 16
     for (int i = 0; i < rows; i++)
 #pragma GCC unroll 16
       for (int v = 0; v < vectors; v++) I::store(values + i * width + v * I::lanes, sum[i][v]);
-    for (int k = 0; k < rows * width; k += I::lanes)
-      I::store(values + k, activate<I>(I::load(values + k), t.activation));
+    activate_values<I>(values, rows * width, t.activation);
 #pragma GCC unroll 16
     for (int i = 0; i < rows; i++)
 #pragma GCC unroll 16

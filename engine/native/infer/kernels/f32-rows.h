@@ -120,6 +120,16 @@ float dot_kernel(const float* a, const float* b, long length) {
   return sum_of<I>(sum);
 }
 
+constexpr float largest = 3.402823466e38f;
+
+// Makes values so small that their squares can be added up; false where one is infinite or NaN.
+inline bool made_small(float* row, long length) {
+  for (long c = 0; c < length; c++)
+    if (!(__builtin_fabsf(row[c]) <= largest)) return false;
+  for (long c = 0; c < length; c++) row[c] *= 0x1p-80f;
+  return true;
+}
+
 template <class I>
 void normalise_kernel(float* row, const RowNormalisation& n, long length) {
   const float share = 1.0f / static_cast<float>(length);
@@ -149,7 +159,14 @@ void normalise_kernel(float* row, const RowNormalisation& n, long length) {
         }
       });
   const float left = n.centred ? (sum_of<I>(rest) + rest_of_part) * share : 0;
-  const float variance = (sum_of<I>(squares) + squares_of_part) * share - left * left;
+  const float total = sum_of<I>(squares) + squares_of_part;
+  if (!(total <= largest) && made_small(row, length)) {
+    // What normalisation makes of them is the same. Beside such values epsilon is nothing; 0 would divide by 0.
+    RowNormalisation small = n;
+    small.epsilon = 1e-30f;
+    return normalise_kernel<I>(row, small, length);
+  }
+  const float variance = total * share - left * left;
   const auto inverse = I::broadcast(1.0f / __builtin_sqrtf((variance < 0 ? 0 : variance) + n.epsilon));
   const auto left_mean = I::broadcast(left);
   const bool has_slopes = n.activation == Activation::prelu;

@@ -26,12 +26,14 @@ struct Avx2 {
   // When either operand is NaN the second one is returned: the data goes there, so that its NaN is propagated.
   static Vector maximum(Vector bound, Vector v) { return _mm256_max_ps(bound, v); }
   static Vector minimum(Vector bound, Vector v) { return _mm256_min_ps(bound, v); }
-  static Vector round(Vector v) {
-    return _mm256_round_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-  }
-  static Vector power_of_two(Vector whole) {
-    const __m256i biased = _mm256_add_epi32(_mm256_cvtps_epi32(whole), _mm256_set1_epi32(127));
-    return _mm256_castsi256_ps(_mm256_slli_epi32(biased, 23));
+  // Exponents that have a power of two.
+  static Vector within_powers(Vector t) { return maximum(broadcast(-126.0f), minimum(broadcast(127.0f), t)); }
+  // t less the whole number below it.
+  static Vector fraction(Vector t) { return subtract(t, _mm256_floor_ps(t)); }
+  // v * 2^(the whole number below t)
+  static Vector scale(Vector v, Vector t) {
+    const __m256i biased = _mm256_add_epi32(_mm256_cvtps_epi32(_mm256_floor_ps(t)), _mm256_set1_epi32(127));
+    return multiply(v, _mm256_castsi256_ps(_mm256_slli_epi32(biased, 23)));
   }
   static __m256i first(int count) {
     return _mm256_cmpgt_epi32(_mm256_set1_epi32(count), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));

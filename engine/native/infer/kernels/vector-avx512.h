@@ -30,11 +30,12 @@ struct Avx512 {
   static Vector divide(Vector a, Vector b) { return _mm512_div_ps(a, b); }
   static Vector maximum(Vector bound, Vector v) { return _mm512_max_ps(bound, v); }
   static Vector minimum(Vector bound, Vector v) { return _mm512_min_ps(bound, v); }
-  static Vector round(Vector v) { return _mm512_roundscale_ps(v, 0); }
-  static Vector power_of_two(Vector whole) {
-    const __m512i biased = _mm512_add_epi32(_mm512_cvtps_epi32(whole), _mm512_set1_epi32(127));
-    return _mm512_castsi512_ps(_mm512_slli_epi32(biased, 23));
-  }
+  // Exponents of any size have a power of two: 0 and infinity are such.
+  static Vector within_powers(Vector t) { return t; }
+  // t less the whole number below it; 0 of infinity.
+  static Vector fraction(Vector t) { return _mm512_reduce_ps(t, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC); }
+  // v * 2^(the whole number below t)
+  static Vector scale(Vector v, Vector t) { return _mm512_scalef_ps(v, t); }
   static __mmask16 first(int count) { return static_cast<__mmask16>((1u << count) - 1u); }
   static Vector load_first(const float* p, int count) { return _mm512_maskz_loadu_ps(first(count), p); }
   static void store_first(float* p, Vector v, int count) { _mm512_mask_storeu_ps(p, first(count), v); }

@@ -24,9 +24,13 @@ struct Neon {
   static Vector divide(Vector a, Vector b) { return vdivq_f32(a, b); }
   static Vector maximum(Vector bound, Vector v) { return vmaxq_f32(bound, v); }
   static Vector minimum(Vector bound, Vector v) { return vminq_f32(bound, v); }
-  static Vector round(Vector v) { return vrndnq_f32(v); }
-  static Vector power_of_two(Vector whole) {
-    return vreinterpretq_f32_s32(vshlq_n_s32(vaddq_s32(vcvtq_s32_f32(whole), vdupq_n_s32(127)), 23));
+  // Exponents that have a power of two.
+  static Vector within_powers(Vector t) { return maximum(broadcast(-126.0f), minimum(broadcast(127.0f), t)); }
+  // t less the whole number below it.
+  static Vector fraction(Vector t) { return subtract(t, vrndmq_f32(t)); }
+  // v * 2^(the whole number below t)
+  static Vector scale(Vector v, Vector t) {
+    return multiply(v, vreinterpretq_f32_s32(vshlq_n_s32(vaddq_s32(vcvtmq_s32_f32(t), vdupq_n_s32(127)), 23)));
   }
   static Vector load_first(const float* p, int count) {
     float lane[lanes] = {};

@@ -27,16 +27,21 @@ struct Portable {
   static Vector divide(Vector a, Vector b) { return a / b; }
   static Vector maximum(Vector bound, Vector v) { return choose(bound > v, bound, v); }
   static Vector minimum(Vector bound, Vector v) { return choose(bound < v, bound, v); }
-  static Vector round(Vector v) {
+  // Exponents that have a power of two.
+  static Vector within_powers(Vector t) { return maximum(broadcast(-126.0f), minimum(broadcast(127.0f), t)); }
+  // t less the whole number below it.
+  static Vector fraction(Vector t) {
     Vector r{};
-    for (int i = 0; i < lanes; i++) r[i] = __builtin_rintf(v[i]);
+    for (int i = 0; i < lanes; i++) r[i] = t[i] - __builtin_floorf(t[i]);
     return r;
   }
-  static Vector power_of_two(Vector whole) {
+  // v * 2^(the whole number below t)
+  static Vector scale(Vector v, Vector t) {
     Integers bits{};
     // Of NaN there is no integer; what it is multiplied with stays NaN.
-    for (int i = 0; i < lanes; i++) bits[i] = ((whole[i] == whole[i] ? static_cast<int>(whole[i]) : 0) + 127) << 23;
-    return reinterpret_cast<Vector>(bits);
+    for (int i = 0; i < lanes; i++)
+      bits[i] = ((t[i] == t[i] ? static_cast<int>(__builtin_floorf(t[i])) : 0) + 127) << 23;
+    return v * reinterpret_cast<Vector>(bits);
   }
   static Vector load_first(const float* p, int count) {
     Vector v{};

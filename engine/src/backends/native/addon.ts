@@ -92,6 +92,10 @@ export interface InferAddon {
   /** Copies values into a map; tells whether all of them are finite. */
   inferWrite(session: SessionHandle, program: number, map: number, values: Float32Array): boolean;
   inferRead(session: SessionHandle, program: number, map: number, values: Float32Array): void;
+  /** As `inferWrite`, of values by channel, `[N, C, H, W]`, which it does not look at. */
+  inferWritePlanes(session: SessionHandle, program: number, map: number, values: Float32Array): void;
+  /** As `inferRead`, the values by channel. */
+  inferReadPlanes(session: SessionHandle, program: number, map: number, values: Float32Array): void;
   inferWriteMask(session: SessionHandle, program: number, mask: number, cells: Uint8Array): void;
   /** The cells of all masks, one after the other. */
   inferWriteMasks(session: SessionHandle, program: number, cells: Uint8Array): void;

@@ -3,16 +3,18 @@ import { FoveaError } from '../../errors.js';
 import type { Mask } from '../../mask/mask.js';
 import { convolutionsOf } from '../../network/convolutions.js';
 import type { Convolution, Network } from '../../network/network.js';
+import type { OrtTensor } from '../../onnxruntime.js';
 import type { AdaptiveBlock } from '../../primitives/network-lowering.js';
 import type { Profile } from '../../profile.js';
-import type { Decider, ProgramMap } from '../../program/program.js';
-import { type Shape, Tensor } from '../../tensor.js';
+import type { Decider, OperationOf, ProgramMap } from '../../program/program.js';
+import type { Shape, Tensor } from '../../tensor.js';
 import { checkThreads } from '../../threads.js';
 import { askMasker } from '../ask-masker.js';
 import type { RunOptions, RunResult, Session } from '../backend.js';
 import { checkFinite } from '../finite.js';
 import { KeptPrograms } from '../kept-programs.js';
-import { runForeign } from '../onnx/foreign.js';
+import { type ForeignInput, runForeignAsIs } from '../onnx/foreign.js';
+import { engineShape, fileDims, floatsOf } from '../onnx/layout.js';
 import { thisProcessor } from '../processor.js';
 import type { ProgramReport, RunHeader, RunRecord, ScriptRecord } from '../program-report.js';
 import { type QueuedRunOptions, RunQueue } from '../run-queue.js';
@@ -42,6 +44,8 @@ export class NativeSession implements Session {
   readonly #maskers = new Map<string, number>();
   readonly #programs: KeptPrograms<NativeProgram>;
   readonly #queue = new RunQueue();
+  /** Copies of what foreign nodes read. */
+  readonly #kept = new WeakMap<ScriptedOperation, readonly Float32Array<ArrayBuffer>[]>();
 
   /**
    * @param shape of the input, `[N, H, W, C]`
@@ -150,7 +154,7 @@ export class NativeSession implements Session {
     const finite = this.#addon.inferWrite(this.#handle, number, lowered.program.input.id, input.data);
     if (!finite) checkFinite(input);
     let first = 0;
-    let fileDims: readonly number[] | undefined;
+    let dims: readonly number[] | undefined;
     for (const { at, owner, operation } of encoded.stops) {
       await this.#runInstructions(program, first, at, options);
       first = at;
@@ -163,14 +167,14 @@ export class NativeSession implements Session {
       } else {
         const output = await this.#runForeign(program, operation, options);
         if (!operation.output) return this.#execute(input, options);
-        if (operation.node.output === this.network.output) fileDims = output.fileDims;
+        if (operation.node.output === this.network.output) dims = fileDims(output);
       }
       const pass = report.passOf(owner);
       script.ms.set(pass, (script.ms.get(pass) ?? 0) + performance.now() - before);
     }
     const running = this.#runInstructions(program, first, encoded.instructions.length, options);
     // While native threads compute, allocate the arrays for their results.
-    const record = report.record(fileDims);
+    const record = report.record(dims);
     await running;
     this.#readResults(program, record);
     report.checkDecided(record, options.maskers);
@@ -241,18 +245,35 @@ export class NativeSession implements Session {
   /** Runs a foreign node; where its output's shape was not known, the network has to be lowered again. */
   async #runForeign(
     program: NativeProgram,
-    { node, inputs: maps, output: map }: Extract<ScriptedOperation, { kind: 'foreign' }>,
+    operation: OperationOf<'foreign'>,
     { threads }: RunOptions,
-  ): Promise<Tensor> {
-    const inputs = maps.map((input) => {
-      const tensor = Tensor.zeros(input.shape);
-      this.#read(program, input, tensor.data);
-      return tensor;
-    });
-    const output = await runForeign(node, inputs, { threads, shape: map?.shape });
-    if (map) this.#addon.inferWrite(this.#handle, program.number, map.id, output.data);
-    else this.#programs.learnShape(node.name, output.shape);
+  ): Promise<OrtTensor> {
+    const { node, output: map } = operation;
+    const inputs = this.#foreignInputs(program, operation);
+    const output = await runForeignAsIs(node, inputs, { threads, shape: map?.shape });
+    if (!map) {
+      this.#programs.learnShape(node.name, engineShape(output, node.name));
+      return output;
+    }
+    const write = output.dims.length === 4 ? this.#addon.inferWritePlanes : this.#addon.inferWrite;
+    write(this.#handle, program.number, map.id, floatsOf(output));
     return output;
+  }
+
+  /** Maps change their layout as they are copied, into memory that is kept: new memory costs more than the copy. */
+  #foreignInputs({ number }: NativeProgram, operation: OperationOf<'foreign'>): ForeignInput[] {
+    let kept = this.#kept.get(operation);
+    kept ??= operation.inputs.map(({ shape: [N, H, W, C] }) => new Float32Array(N * H * W * C));
+    this.#kept.set(operation, kept);
+    return operation.inputs.map(({ id, shape }, i) => {
+      const copy = kept[i]!;
+      const values = (byChannel: boolean) => {
+        const read = byChannel ? this.#addon.inferReadPlanes : this.#addon.inferRead;
+        read(this.#handle, number, id, copy);
+        return copy;
+      };
+      return { shape, values };
+    });
   }
 }
 

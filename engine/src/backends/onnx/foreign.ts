@@ -1,25 +1,65 @@
 import { FoveaError } from '../../errors.js';
 import type { ForeignNode } from '../../network/network.js';
-import { type InferenceSession, loadRuntime, openModel, runModel } from '../../onnxruntime.js';
+import {
+  type InferenceSession,
+  loadRuntime,
+  type OrtTensor,
+  openModel,
+  runModel,
+} from '../../onnxruntime.js';
 import type { Shape, Tensor } from '../../tensor.js';
-import { toEngineTensor } from './layout.js';
+import { engineShape, toEngineTensor } from './layout.js';
 
 /** One session for each foreign node and number of threads, kept for the lifetime of the node. */
 const sessions = new WeakMap<ForeignNode, Map<number, Promise<InferenceSession>>>();
+
+/** An input of a foreign node. */
+export interface ForeignInput {
+  readonly shape: Shape;
+  /**
+   * Its values, in memory that is not shared, which onnxruntime would not take: `[N, C, H, W]` where `byChannel`,
+   * otherwise `[N, H, W, C]`.
+   */
+  values(byChannel: boolean): Float32Array<ArrayBuffer>;
+}
+
+export interface ForeignOptions {
+  /** Compute threads, default 1. */
+  readonly threads?: number;
+  /** What the program expects, where it is known. */
+  readonly shape?: Shape | undefined;
+}
 
 /**
  * Runs a foreign node in onnxruntime, converting from and to NHWC.
  *
  * @param inputs in the order of `node.inputs`
- * @param options `threads`: compute threads, default 1; `shape`: what the program expects, where it is known
  * @throws FoveaError `backend-unavailable`, or `bad-shape` and `unsupported` in onnxruntime's own words
  */
 export async function runForeign(
   node: ForeignNode,
   inputs: readonly Tensor[],
-  { threads = 1, shape }: { readonly threads?: number; readonly shape?: Shape | undefined } = {},
+  options: ForeignOptions = {},
 ): Promise<Tensor> {
-  const source = `"${node.name}" (${node.operators.join(', ')})`;
+  const given = inputs.map((tensor) => ({
+    shape: tensor.shape,
+    values: (byChannel: boolean) => (byChannel ? tensor.toNCHW() : Float32Array.from(tensor.data)),
+  }));
+  return toEngineTensor(await runForeignAsIs(node, given, options), sourceOf(node));
+}
+
+/**
+ * Runs a foreign node in onnxruntime, and leaves its output as it comes.
+ *
+ * @param inputs in the order of `node.inputs`
+ * @throws FoveaError as `runForeign`
+ */
+export async function runForeignAsIs(
+  node: ForeignNode,
+  inputs: readonly ForeignInput[],
+  { threads = 1, shape }: ForeignOptions = {},
+): Promise<OrtTensor> {
+  const source = sourceOf(node);
   const { Tensor: OrtTensor } = await loadRuntime();
   const session = await sessionOf(node, threads, source);
   const feeds = Object.fromEntries(
@@ -29,9 +69,9 @@ export async function runForeign(
         throw new FoveaError('bad-shape', `${source}: its input ${JSON.stringify(name)} is missing`);
       const [N, H, W, C] = input.shape;
       const declared = session.inputMetadata.find((metadata) => metadata.name === name);
-      const rank = declared?.isTensor ? declared.shape.length : 4;
-      if (rank === 2) return [name, new OrtTensor('float32', copied(input), [N, H * W * C])];
-      return [name, new OrtTensor('float32', input.toNCHW(), [N, C, H, W])];
+      const isVector = declared?.isTensor === true && declared.shape.length === 2;
+      const dims = isVector ? [N, H * W * C] : [N, C, H, W];
+      return [name, new OrtTensor('float32', input.values(!isVector), dims)];
     }),
   );
   const output = (await runModel(session, feeds, source))[node.output]!;
@@ -42,20 +82,19 @@ export async function runForeign(
       `${source} makes ${output.dims[0]} image(s) of ${given}: the file fixes its batch there; run ${output.dims[0]} at a time`,
     );
   }
-  const tensor = toEngineTensor(output, source);
-  if (shape && shape.join() !== tensor.shape.join()) {
+  const made = engineShape(output, source);
+  if (shape && shape.join() !== made.join()) {
     throw new FoveaError(
       'bad-shape',
-      `${source} makes [${tensor.shape.join(', ')}] of this input, [${shape.join(', ')}] of others of its size; operators whose ` +
+      `${source} makes [${made.join(', ')}] of this input, [${shape.join(', ')}] of others of its size; operators whose ` +
         'output size does not depend on values are accepted',
     );
   }
-  return tensor;
+  return output;
 }
 
-/** onnxruntime takes no shared memory. */
-function copied({ data }: Tensor): Float32Array<ArrayBuffer> {
-  return Float32Array.from(data);
+function sourceOf({ name, operators }: ForeignNode): string {
+  return `"${name}" (${operators.join(', ')})`;
 }
 
 function sessionOf(node: ForeignNode, threads: number, source: string): Promise<InferenceSession> {

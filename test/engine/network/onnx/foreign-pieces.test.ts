@@ -1,9 +1,10 @@
-import { blocksOf, type Network } from '@fovea/engine';
+import { blocksOf, type Network, run } from '@fovea/engine';
+import { nativeBackend } from '@fovea/engine/backend';
 import { importOnnx } from '@fovea/engine/onnx';
 import { describe, expect, it } from 'vitest';
 import type { GraphBuilder } from '../../../../engine/src/network/onnx/builder.js';
-import { agrees, conv, densely, floats, model, weights } from '../../support/onnx-graphs.js';
-import { randomImages } from '../../support/small-network.js';
+import { agrees, conv, densely, floats, model, open, weights } from '../../support/onnx-graphs.js';
+import { randomImages, relativeError } from '../../support/small-network.js';
 
 /** One of the rows, for all images. */
 const step = (g: GraphBuilder, rows: string, i: number) =>
@@ -24,6 +25,31 @@ describe('foreign pieces', () => {
     expect(kinds(network)).toEqual(['convolution', 'foreign', 'convolution']);
     expect(network.notes[0]).toBe('1 piece(s) of the graph run in onnxruntime, in NCHW: Elu, Softplus, Tanh');
   });
+
+  it.skipIf(nativeBackend.unavailable !== undefined).each([
+    [1, 5, 7],
+    [3, 1, 9],
+    [4, 8, 8],
+    [37, 6, 11],
+    [70, 13, 5],
+  ])(
+    'natively as by the reference, for maps of %i channels and %i x %i pixels (skipped where no addon was built)',
+    async (channels, height, width) => {
+      const bytes = model(
+        (g, x) => conv(g, g.node('Softplus', [conv(g, x, 3, channels)]), channels, 2),
+        17,
+        open,
+      );
+      const network = await importOnnx(bytes, 'piece');
+      expect(kinds(network)).toEqual(['convolution', 'foreign', 'convolution']);
+      const images = randomImages({ ...network, inputShape: { channels: 3, height, width } }, 2);
+      const expected = await densely(network, images);
+      for (let time = 0; time < 2; time++) {
+        const { output } = await run(network, images, { backend: 'native' });
+        expect(relativeError(output.data, expected.data)).toBeLessThan(1e-5);
+      }
+    },
+  );
 
   it('says of a quantised network that its blocks are found in the network of floats', async () => {
     const network = await agrees(
