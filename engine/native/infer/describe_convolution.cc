@@ -189,10 +189,17 @@ void add_depthwise(const Subject& s, Amounts& amounts) {
   // A run ends with its row or its list, or where its rows would no longer fit the cache.
   const double ended = std::max(s.described.runs, inside / s.described.pass.output.width);
   const double runs = std::min(inside, ended + inside / static_cast<double>(depthwise_together(s.convolution)));
-  amounts.add(Amount::depthwise, pixels * s.walk.pointers * vectors * s.share);
+  // Those of whole rows may be taken in pairs, without masks: half a vector is then one in fact. Of listed pixels, runs are
+  // rarely long enough.
+  const Geometry& g = s.geometry;
+  const bool pairs = s.described.runs == 0 && s.described.pass.output.width >= limits::paired_pixels &&
+                     limits::pairs_pixels(g.out_channels, s.setting.shape.lanes, g.taps(), g.stride_x * g.out_channels);
+  const double channels = static_cast<double>(g.out_channels);
+  const double all_vectors = (pairs ? inside * channels / s.setting.shape.lanes : inside * vectors) + apart * vectors;
+  amounts.add(Amount::depthwise, s.walk.pointers * all_vectors * s.share);
   amounts.add(Amount::depthwise_listed, apart * s.walk.pointers * vectors * s.share);
   amounts.add(Amount::depthwise_runs, runs * vectors * s.share);
-  amounts.add(Amount::depthwise_outputs, pixels * vectors * s.share);
+  amounts.add(Amount::depthwise_outputs, all_vectors * s.share);
   amounts.add(Amount::pointed, (apart + runs) * s.share);
   amounts.add(Amount::pointers, apart * s.walk.pointers * s.share);
 }

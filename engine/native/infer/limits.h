@@ -59,6 +59,13 @@ constexpr long copied_for_panels = 4;
 // the vectors of channels. A run has a multiple of so many pixels, which the kernels sum at once.
 constexpr long depthwise_values = 12 * 1024;
 constexpr long depthwise_pixels = 8;
+// Values of a depthwise layer whose pixels are taken in pairs, and the pixels of a run from which copying them costs less
+// than it saves.
+constexpr long paired_values = 2048, paired_pixels = 16;
+// Half a vector is left over in each pixel: two that lie beside each other, at stride 1, are one of twice the channels.
+constexpr bool pairs_pixels(long channels, long lanes, long taps, long pixel_pitch) {
+  return channels % lanes * 2 == lanes && pixel_pitch == channels && (taps + 2) * 2 * channels <= paired_values;
+}
 
 // Products that Winograd's F(2x2, 3x3) needs for a square of 2 x 2 outputs.
 constexpr int products = 16;

@@ -12,7 +12,7 @@ import { checkDevice } from './check-device.js';
 import { calibrationReader, type StoredCalibration } from './stored-calibration.js';
 
 /** Format of the calibration file; a file of another format is stale. */
-const calibrationFormat = 15;
+const calibrationFormat = 16;
 
 /** What a calibration file was measured on; it is valid only where this still holds. */
 export interface Machine {

@@ -165,20 +165,10 @@ template <class I>
   depthwise_channels<I>(layer, ConsecutivePixels{layer, run});
 }
 
-// Values of a layer whose pixels are taken in pairs, and the pixels from which copying them costs less than it saves.
-constexpr long paired_values = 2048, paired_pixels = 16;
-
-// Half a vector is left over in each pixel: two that lie beside each other, at stride 1, are one of twice the channels.
-template <class I>
-bool takes_pairs(const DepthwiseLayer& layer, const DepthwiseRun& run) {
-  return layer.channels % I::lanes * 2 == I::lanes && run.pixel_pitch == layer.channels && run.pixels >= paired_pixels &&
-         (layer.taps() + 2) * 2 * layer.channels <= paired_values;
-}
-
 template <class I>
 void depthwise_pairs(const DepthwiseLayer& layer, const DepthwiseRun& run) {
   const long channels = layer.channels, taps = layer.taps();
-  float values[paired_values];
+  float values[limits::paired_values];
   float* next = values;
   const auto twice = [&](const float* row) {
     for (int time = 0; time < 2; time++, next += channels)
@@ -207,7 +197,8 @@ void depthwise_pairs(const DepthwiseLayer& layer, const DepthwiseRun& run) {
 
 template <class I>
 void depthwise_run_kernel(const DepthwiseLayer& layer, const DepthwiseRun& run) {
-  if (takes_pairs<I>(layer, run))
+  if (run.pixels >= limits::paired_pixels &&
+      limits::pairs_pixels(layer.channels, I::lanes, layer.taps(), run.pixel_pitch))
     depthwise_pairs<I>(layer, run);
   else
     depthwise_consecutive<I>(layer, run);
