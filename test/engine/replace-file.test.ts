@@ -72,7 +72,7 @@ describe('replaceFile', () => {
         await putFile(`${file}.partial`, file);
       },
     ],
-  ])('%s writes a file anew that goes while it is looked at', async (_, save) => {
+  ])('%s writes a file again that goes while it is looked at', async (_, save) => {
     const file = join(folder, 'a.txt');
     writeFileSync(file, 'old');
     lookedAt.push(() => rmSync(file));

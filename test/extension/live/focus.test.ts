@@ -23,7 +23,7 @@ describe.skipIf(!CHROMIUM)('the keyboard in the live panel (skipped where Chromi
       return node.labels?.[0]?.textContent || node.id || node.getAttribute('aria-label') || node.textContent;
     });
 
-  it('stays on a control whose form is drawn anew, as when a picture appears beside the notebook', async () => {
+  it('stays on a control whose form is drawn again, as when a picture appears beside the notebook', async () => {
     const reply = () =>
       live.page.evaluate(() => {
         const { kernel, answers } = window as unknown as Fakes;

@@ -193,7 +193,7 @@ describe('files that sweeps store', () => {
       expect(await pruneStored(data)).toMatchObject({
         ...{ removed: [], kept: [{ sha256: fresh, usedBy: expect.stringContaining('of another machine') }] },
       });
-      // Whoever begins does not judge it either.
+      // One that begins does not judge it either.
       await (await beginUse(data))();
       expect(existsSync(mark)).toBe(true);
     } finally {
