@@ -148,6 +148,7 @@ describe('the scripts', () => {
 const STAMPS: readonly string[] = [
   'engine/src/lock.ts',
   'engine/src/temporary.ts',
+  'kernel/src/sweep/storage/stored.ts',
   'kernel/src/sweep/storage/use.ts',
 ];
 
