@@ -1,7 +1,6 @@
 import {
   blocksOf,
   builtNetwork,
-  customMasker,
   type Device,
   getDevice,
   getStrategy,
@@ -16,6 +15,7 @@ import { nativeBackendWith, type Rewrite, splitStep } from '@fovea/engine/backen
 import { searchGranularity } from '@fovea/engine/predict';
 import { describe, expect, it } from 'vitest';
 import { backends } from '../support/backends.js';
+import { everyMasker } from '../support/every-masker.js';
 import { denseFirst, rewritten } from '../support/rewrites.js';
 import { randomImages, relativeError, smallNetwork } from '../support/small-network.js';
 
@@ -93,29 +93,12 @@ describe('a search', () => {
   });
 });
 
-/** Masks of every kind, by which masks are decided before, during and between the parts of a run. */
-const maskers: [string, Parameters<typeof run>[2]][] = [
-  ['learned', { masker: 'learned' }],
-  ['saliency', { masker: 'saliency', rate: 0.4 }],
-  ['random', { masker: randomMasker(0.4, 5) }],
-  ['no', { masker: randomMasker(0, 5) }],
-  ['all', { masker: randomMasker(1, 5) }],
-  [
-    'custom',
-    {
-      masker: customMasker(({ batch, rows, columns }) =>
-        Array.from({ length: batch * rows * columns }, (_, i) => i % 3 === 0),
-      ),
-    },
-  ],
-];
-
 describe.each(backends)(
   'a dense conv1 streamed with sparse convolutions: $name',
   ({ name: backend, missing }) => {
     const there = it.skipIf(missing !== undefined);
     for (const kind of kinds) {
-      for (const [masks, options] of maskers) {
+      for (const [masks, options] of everyMasker) {
         there(`${kind}, ${masks} masks, odd sizes, one image and a batch`, { timeout: 120_000 }, async () => {
           const all = [
             { height: 13, mapWidth: 11 },
