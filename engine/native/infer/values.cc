@@ -51,13 +51,33 @@ void transpose(const float* source, long rows, long columns, float* destination)
   }
 }
 
+// The values of a map, in JavaScript's array and in the session's buffer.
+struct MapValues {
+  const Extent& extent;
+  float* given;
+  float* held;
+
+  size_t count() const { return static_cast<size_t>(extent.values()); }
+  // Calls body(rows of an image, its channels, first value) for each image.
+  template <class Body>
+  void by_image(Body body) const {
+    const long C = extent.channels, plane = static_cast<long>(extent.height) * extent.width;
+    for (long n = 0; n < extent.batch; n++) body(plane, C, n * C * plane);
+  }
+};
+
+MapValues map_values(const ProgramCall& call, bool writes) {
+  const auto& map = call.program.shared_map(call.arguments.integer(2, "map", 0, 1 << 30), writes);
+  const auto values = call.arguments.array<float>(3, "values", map.extent.values());
+  return {map.extent, values.data, call.session.buffer(map.buffer)};
+}
+
 napi_value write_map(napi_env env, napi_callback_info info) {
   return guarded(env, [&] {
     const ProgramCall call(env, info, 4);
-    const auto& map = call.program.shared_map(call.arguments.integer(2, "map", 0, 1 << 30), true);
-    const auto values = call.arguments.array<float>(3, "values", map.extent.values());
+    const MapValues values = map_values(call, true);
     napi_value finite;
-    napi_get_boolean(env, copy_finite(values.data, values.length, call.session.buffer(map.buffer)), &finite);
+    napi_get_boolean(env, copy_finite(values.given, values.count(), values.held), &finite);
     return finite;
   });
 }
@@ -65,9 +85,8 @@ napi_value write_map(napi_env env, napi_callback_info info) {
 napi_value read_map(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     const ProgramCall call(env, info, 4);
-    const auto& map = call.program.shared_map(call.arguments.integer(2, "map", 0, 1 << 30), false);
-    const auto values = call.arguments.array<float>(3, "values", map.extent.values());
-    std::memcpy(values.data, call.session.buffer(map.buffer), values.length * sizeof(float));
+    const MapValues values = map_values(call, false);
+    std::memcpy(values.given, values.held, values.count() * sizeof(float));
     return nullptr;
   });
 }
@@ -76,12 +95,10 @@ napi_value read_map(napi_env env, napi_callback_info info) {
 napi_value write_planes(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     const ProgramCall call(env, info, 4);
-    const auto& map = call.program.shared_map(call.arguments.integer(2, "map", 0, 1 << 30), true);
-    const auto values = call.arguments.array<float>(3, "values", map.extent.values());
-    const long C = map.extent.channels, plane = static_cast<long>(map.extent.height) * map.extent.width;
-    float* pixels = call.session.buffer(map.buffer);
-    for (long n = 0; n < map.extent.batch; n++)
-      transpose(values.data + n * C * plane, C, plane, pixels + n * C * plane);
+    const MapValues values = map_values(call, true);
+    values.by_image([&](long plane, long C, long first) {
+      transpose(values.given + first, C, plane, values.held + first);
+    });
     return nullptr;
   });
 }
@@ -89,12 +106,10 @@ napi_value write_planes(napi_env env, napi_callback_info info) {
 napi_value read_planes(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     const ProgramCall call(env, info, 4);
-    const auto& map = call.program.shared_map(call.arguments.integer(2, "map", 0, 1 << 30), false);
-    const auto values = call.arguments.array<float>(3, "values", map.extent.values());
-    const long C = map.extent.channels, plane = static_cast<long>(map.extent.height) * map.extent.width;
-    const float* pixels = call.session.buffer(map.buffer);
-    for (long n = 0; n < map.extent.batch; n++)
-      transpose(pixels + n * C * plane, plane, C, values.data + n * C * plane);
+    const MapValues values = map_values(call, false);
+    values.by_image([&](long plane, long C, long first) {
+      transpose(values.held + first, plane, C, values.given + first);
+    });
     return nullptr;
   });
 }
