@@ -272,6 +272,8 @@ void Program::check_instruction(const Session& session, int index) {
       want_scratch(normalise_map_scratch(map));
       return;
     }
+    case Operation::pixel_attention:
+      return check_pixel_attention(session, index);
     case Operation::multiply: {
       const Extent &map = map_at(0), &scale = map_at(1);
       need(same(map, map_at(2)), "maps do not fit");

@@ -39,6 +39,11 @@ Program::Few<Access> Program::accesses_of(int at) const {
       return {{o[0], true, false}, {o[1], o[4] > 0, true}};
     case Operation::normalise_map:
       return {{o[0], true, false}, {o[1], false, true}};
+    case Operation::pixel_attention: {
+      Few<Access> found{{o[1], true, false}, {o[2], true, false}, {o[3], false, true}};
+      if (o[0] >= 0) found.add({o[0], true, false});
+      return found;
+    }
     case Operation::multiply:
       return {{o[0], true, false}, {o[1], true, false}, {o[2], false, true}};
     case Operation::add: {

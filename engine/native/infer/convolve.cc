@@ -98,7 +98,8 @@ long depthwise_together(const PackedConvolution& convolution) {
   return most - most % limits::depthwise_pixels;
 }
 
-void Scratch::reserve(int taps_of_a_pixel, long winograd_values, long row_values, const KernelTable& kernels) {
+void Scratch::reserve(int taps_of_a_pixel, long winograd_values, long row_values, long attended_values,
+                      const KernelTable& kernels) {
   const size_t pixels = limits::block_pixels;
   taps.resize(std::max(taps.size(), pixels * taps_of_a_pixel + taps_ahead * max_tile_rows));
   distances.resize(std::max(distances.size(), static_cast<size_t>(taps_of_a_pixel)));
@@ -107,6 +108,8 @@ void Scratch::reserve(int taps_of_a_pixel, long winograd_values, long row_values
   if (sums.size() == 0) sums = AlignedFloats(pixels * kernels.lanes * kernels.tile_vectors);
   if (winograd.size() < static_cast<size_t>(winograd_values)) winograd = AlignedFloats(winograd_values);
   if (rows.size() < static_cast<size_t>(row_values)) rows = AlignedFloats(static_cast<size_t>(row_values));
+  if (attended.size() < static_cast<size_t>(attended_values))
+    attended = AlignedFloats(static_cast<size_t>(attended_values));
 }
 
 TileRuns share_rows(int rows, int most_rows) {

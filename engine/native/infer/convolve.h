@@ -71,11 +71,13 @@ struct Scratch {
   AlignedFloats sums;
   AlignedFloats winograd;
   AlignedFloats rows;  // that are copied: see copied_rows.h
+  AlignedFloats attended;  // queries of an attention over pixels, and what they are weighed by
   AlignedFloats borders;  // of the parts of a stream, of the first thread alone: see stream.cc
   // What this thread has executed since the counts were last taken.
   Tally tally;
 
-  void reserve(int taps_of_a_pixel, long winograd_values, long row_values, const KernelTable& kernels);
+  void reserve(int taps_of_a_pixel, long winograd_values, long row_values, long attended_values,
+               const KernelTable& kernels);
 };
 
 struct Machine {

@@ -6,6 +6,10 @@
 
 namespace fovea {
 
+// Sums of a register tile that keep the multipliers busy: each waits four cycles for the step before, and two are added to
+// at a time. Fewer take as long.
+constexpr double sums_that_hide = 8;
+
 constexpr double float_bytes = 4;
 
 // A convolution to be described: a pass without pointers.

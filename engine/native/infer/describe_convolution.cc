@@ -9,9 +9,6 @@ namespace fovea {
 
 namespace {
 
-// Sums of a register tile that keep the multipliers busy: each waits four cycles for the step before, and two are added to
-// at a time. Fewer take as long.
-constexpr double sums_that_hide = 8;
 // The parameters of the reduction loop, in squares or pixel by pixel.
 struct Walk {
   double pointers;  // to one unit's inputs

@@ -49,6 +49,9 @@ void ProgramDescriber::describe_alone(const int32_t* words, bool in_cache, Descr
       describe_rows(rows, {{o[0], bytes}}, {o[1], bytes}, amounts);
       break;
     }
+    case Operation::pixel_attention:
+      describe_pixel_attention(o, amounts);
+      break;
     case Operation::multiply: {
       const double bytes = bytes_of(extent(o[2]));
       const auto rows = static_cast<double>(extent(o[2]).pixels());

@@ -88,6 +88,10 @@ constexpr long chunk_rows = 64;
 // Parts that a grid row is split into when several threads pool it.
 constexpr long pool_parts = 4;
 
+// Most tiles of queries that a thread works on at a time, and the scores of these that fit half a second-level cache.
+constexpr long attended_tiles = 4;
+constexpr long attended_values = 64 * 1024;
+
 // Most bytes of a map in one band: together with weights, about one second-level cache.
 constexpr long band_bytes = 192 * 1024;
 // Threads compute parts of a stream on their own where the one with the most to do has at most so many times its share:

@@ -14,6 +14,7 @@
 #include "infer/normalise_map.h"
 #include "infer/pace.h"
 #include "infer/passes.h"
+#include "infer/pixel_attention.h"
 
 namespace fovea {
 
@@ -28,6 +29,8 @@ enum class Operation : int32_t {
   copy_channels,  // source, destination, first channel read, how many, first channel written
   resize,       // source, destination, interpolation
   normalise_map,  // source, destination, statistics, groups, bits of epsilon
+  pixel_attention,  // query or -1, key, value, destination, weighting, heads, depth, width, first channel of the
+                // queries, their step, the same of keys and of values, scale and epsilon (bits of floats), patch h, w
   multiply,     // a, b, destination
   add,          // a, b, destination, activation
   grid_pool,    // source, pooled, mask, mask whose active cells alone have changed since
@@ -45,7 +48,7 @@ enum class Operation : int32_t {
   count
 };
 
-constexpr int instruction_words = 16;
+constexpr int instruction_words = 20;
 // Most values of a buffer: 16 GiB of floats.
 constexpr double most_values = 4294967296.0;
 
@@ -133,6 +136,8 @@ class Program {
   int most_channels() const { return most_channels_; }
   // Working memory that one instruction needs besides its maps, in values.
   long most_scratch() const { return most_scratch_; }
+  // The same of each thread, for attention over pixels.
+  long most_attended() const { return most_attended_; }
 
  private:
   friend class ProgramDescriber;
@@ -162,6 +167,7 @@ class Program {
   void check_tables(const Session& session, const ProgramTables& tables);
   void check_instruction(const Session& session, int at);
   void check_attention(const Session& session, int at);
+  void check_pixel_attention(const Session& session, int at);
   void check_order(const Session& session, int at);
   // Rejects a program in which an instruction, a stream or JavaScript would read a value that does not exist.
   void check_values(const ProgramTables& tables);
@@ -179,6 +185,8 @@ class Program {
   void check_stream(const Session& session, int at) const;
   bool reads_ahead(const Session& session, int index, int writers) const;
   Attention attention_at(const Session& session, const int32_t* operands) const;
+  // What an attention over pixels reads.
+  AttendedExtents attended_extents(const int32_t* operands) const;
   // The whole map of an attention, whose rows may be packed.
   Extent attended_map(const int32_t* operands) const;
   void run_attention(Session& session, const Machine& machine, const int32_t* operands);
@@ -210,6 +218,7 @@ class Program {
   int most_taps_ = 1;
   int most_channels_ = 1;
   long most_scratch_ = 0;
+  long most_attended_ = 0;
 };
 
 // True for a convolve instruction, given by its operands, that may be computed in squares.
@@ -270,6 +279,7 @@ class Session {
   int scratch_taps_ = 0;
   long scratch_winograd_ = 0;
   long scratch_rows_ = 0;
+  long scratch_attended_ = 0;
 };
 
 }  // namespace fovea

@@ -83,6 +83,7 @@ class ProgramDescriber {
 
   void describe_index(int mask_index, Amounts& amounts) const;
   void describe_activate(const int32_t* o, Amounts& amounts) const;
+  void describe_pixel_attention(const int32_t* o, Amounts& amounts) const;
   void describe_attention(const int32_t* o, Description& description) const;
 
   const Session& session_;

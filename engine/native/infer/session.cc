@@ -47,6 +47,7 @@ int Session::add_program(ProgramTables tables) {
   if (static_cast<long>(passing_.size()) < program->most_scratch())
     passing_ = AlignedFloats(static_cast<size_t>(program->most_scratch()));
   scratch_taps_ = std::max(scratch_taps_, program->most_taps());
+  scratch_attended_ = std::max(scratch_attended_, program->most_attended());
   scratch_.clear();
   programs_.push_back(std::move(program));
   return static_cast<int>(programs_.size()) - 1;
@@ -83,7 +84,7 @@ void Session::run(Program& program, int first, int last, int threads, bool paced
   while (scratch_.size() < static_cast<size_t>(threads)) {
     // Added when it has its memory: the next run would take one without for a whole one.
     Scratch scratch;
-    scratch.reserve(scratch_taps_, scratch_winograd_, scratch_rows_, *kernels_);
+    scratch.reserve(scratch_taps_, scratch_winograd_, scratch_rows_, scratch_attended_, *kernels_);
     scratch_.push_back(std::move(scratch));
   }
   const Machine machine{kernels_, &pool, threads, &stop, scratch_.data(), zeros_.data(), band_pixels_};

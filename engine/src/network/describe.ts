@@ -4,7 +4,7 @@ import { attentionLayers, attentionName } from './attention.js';
 import { convolutionFlops, denseBlockFlops, nodeFlops, weightCount } from './flops.js';
 import type { Block, Convolution, Network, NetworkNode } from './network.js';
 import { blocksOf, hasShortcut } from './network.js';
-import { networkShapes, type ValueShape } from './walk.js';
+import { networkShapes } from './walk.js';
 
 /** One node of a network at a given input size, for tables. */
 export interface NodeDescription {
@@ -86,7 +86,7 @@ export function describeNetwork(
     const shape = output ? ([output[1], output[2], output[3]] as const) : undefined;
     const parameters = parametersOf(node);
     if (node.kind !== 'block') {
-      const flops = nodeFlops(node, shapes.values.get(node.inputs[0]!) as ValueShape);
+      const flops = nodeFlops(node, shapes.values);
       const operators = node.kind === 'foreign' ? { operators: node.operators } : {};
       const dense = node.kind === 'add' && node.dense !== undefined ? { dense: node.dense } : {};
       return { name: node.name, kind: node.kind, shape, flops, parameters, ...operators, ...dense };

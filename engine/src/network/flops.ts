@@ -1,7 +1,9 @@
 import { type Attention, attentionLayers, attentionPixels } from './attention.js';
 import type { Block, Convolution, NetworkNode } from './network.js';
+import { attendedMaps, pixelAttentionFlops } from './pixel-attention.js';
 import type { BlockShape } from './shapes.js';
 import { convolutionOutput } from './shapes.js';
+import type { NetworkShapes } from './walk.js';
 
 /** What decides how much a convolution multiplies. */
 type Multiplies = Pick<Convolution, 'kernel' | 'inChannels' | 'outChannels' | 'groups' | 'normalisation'>;
@@ -55,12 +57,17 @@ export function denseBlockFlops(block: Block, shape: BlockShape, batch: number):
   return flops;
 }
 
-/** FLOPs of a dense node outside blocks; 0 for nodes without multiply-adds and for foreign ones. */
-export function nodeFlops(
-  node: NetworkNode,
-  input: readonly [number, number, number, number] | undefined,
-): number {
-  if (node.kind !== 'convolution' || !input) return 0;
+/**
+ * FLOPs of a dense node outside blocks; 0 for nodes without multiply-adds and for foreign ones.
+ * @param shapes of the network's values, by name
+ */
+export function nodeFlops(node: NetworkNode, shapes: NetworkShapes['values']): number {
+  const inputs = node.inputs.map((name) => shapes.get(name)).filter((shape) => shape !== undefined);
+  const [input] = inputs;
+  if (!input || inputs.length < node.inputs.length) return 0;
+  if (node.kind === 'pixel-attention')
+    return pixelAttentionFlops(node.attention, attendedMaps(node.attention, inputs));
+  if (node.kind !== 'convolution') return 0;
   const { height, width } = convolutionOutput(node.convolution, input[1], input[2]);
   return convolutionFlops(node.convolution, input[0] * height * width);
 }

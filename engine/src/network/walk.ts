@@ -15,6 +15,7 @@ import {
 import { mapNormalisationProblem } from './normalisation.js';
 import { askForeignShape, foreignRefusal, foreignShape } from './onnx/foreign-shape.js';
 import { atOtherSize } from './other-size.js';
+import { attendedMaps, attendedOutput, pixelAttentionProblem } from './pixel-attention.js';
 import { shortcutOutput } from './projection-pool.js';
 import { type BlockShape, blockShape, convolutionOutput, paddingOn } from './shapes.js';
 
@@ -125,7 +126,8 @@ function written(
       node.inputs.map((name) => values.get(name)),
     );
   }
-  const read = node.kind === 'concat' || node.kind === 'multiply' ? node.inputs : node.inputs.slice(0, 1);
+  const sizing = ['concat', 'multiply', 'pixel-attention'].includes(node.kind);
+  const read = sizing ? node.inputs : node.inputs.slice(0, 1);
   const inputs: Extents[] = [];
   for (const value of read) {
     const input = values.get(value);
@@ -212,6 +214,12 @@ function nodeOutput(
       const problem = mapNormalisationProblem(node, C);
       if (problem) throw new FoveaError('bad-shape', `"${node.name}": ${problem}`);
       return inputs[0]!;
+    }
+    case 'pixel-attention': {
+      const maps = attendedMaps(node.attention, inputs);
+      const problem = pixelAttentionProblem(node.attention, maps);
+      if (problem) throw new FoveaError('bad-shape', `"${node.name}": ${problem}`);
+      return attendedOutput(node.attention, maps);
     }
     case 'resize':
       return [N, H * node.factor[0], W * node.factor[1], C];

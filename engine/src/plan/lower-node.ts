@@ -1,6 +1,7 @@
 import { FoveaError } from '../errors.js';
 import type { BlockNode, ForeignNode, NetworkNode } from '../network/network.js';
 import { mapNormalisationProblem } from '../network/normalisation.js';
+import { attendedMaps, attendedOutput, pixelAttentionProblem } from '../network/pixel-attention.js';
 import { convolutionOutput, paddingOn } from '../network/shapes.js';
 import { expectSliced, joined, pooledExtent, scaled } from '../network/walk.js';
 import {
@@ -93,6 +94,8 @@ class NodeLowering {
         builder.emit(this.#owner, { kind: 'normalise-map', source: map, destination, by, groups, epsilon });
         return { map: destination, activation: 'none' };
       }
+      case 'pixel-attention':
+        return this.#pixelAttention(node);
       case 'activation':
         return this.#sum(node, undefined);
       case 'add': {
@@ -141,6 +144,22 @@ class NodeLowering {
     const last = lowering.lastReader(node.inputs[swapped ? 1 : 0]!);
     const destination = last ? a : lowering.builder.map(a.shape);
     lowering.builder.emit(this.#owner, { kind: 'multiply', a, b, destination });
+    return { map: destination, activation: 'none' };
+  }
+
+  #pixelAttention(node: NodeOf<'pixel-attention'>): Value {
+    const { attention } = node;
+    const maps = attendedMaps(
+      attention,
+      node.inputs.map((_, i) => this.#read(i).map),
+    );
+    const { query, key, value } = maps;
+    const shapes = { query: query?.shape, key: key.shape, value: value.shape };
+    const problem = pixelAttentionProblem(attention, shapes);
+    if (problem) throw new FoveaError('bad-shape', `"${node.name}": ${problem}`);
+    const [, height, width, channels] = attendedOutput(attention, shapes);
+    const destination = this.#make(height, width, channels);
+    this.lowering.builder.emit(this.#owner, { kind: 'pixel-attention', attention, ...maps, destination });
     return { map: destination, activation: 'none' };
   }
 

@@ -17,7 +17,14 @@ import type {
 /** Operations that a block is made of. */
 type Kind = Exclude<
   Operation['kind'],
-  'max-pool' | 'global-pool' | 'copy-channels' | 'resize' | 'normalise-map' | 'multiply' | 'foreign'
+  | 'max-pool'
+  | 'global-pool'
+  | 'copy-channels'
+  | 'resize'
+  | 'normalise-map'
+  | 'pixel-attention'
+  | 'multiply'
+  | 'foreign'
 >;
 type FieldsOf<K extends Kind> = Exclude<keyof OperationOf<K>, 'kind'>;
 

@@ -27,6 +27,10 @@ export function accessesOf(operation: Operation): Accesses {
     case 'gather':
     case 'scatter':
       return { reads: [operation.source], writes: [operation.destination] };
+    case 'pixel-attention': {
+      const { query, key, value, destination } = operation;
+      return { reads: present(query, key, value), writes: [destination] };
+    }
     case 'copy-channels': {
       const { source, destination, to } = operation;
       return { reads: present(source, to > 0 ? destination : undefined), writes: [destination] };

@@ -98,6 +98,12 @@ export class Formulas {
         );
         break;
       }
+      case 'pixel-attention': {
+        const { attention, query, key, value, destination } = operation;
+        const read = [...(query ? [query] : []), key, value].map((map) => this.#whole(map)).join(', ');
+        this.#set(destination, everywhere(`attended ${JSON.stringify(attention)}(${read})`));
+        break;
+      }
       case 'multiply': {
         const { a, b, destination } = operation;
         this.#set(destination, everywhere(`product(${this.#whole(a)}, ${this.#whole(b)})`));

@@ -81,6 +81,12 @@ export function operationText(operation: Operation): string {
       const { source, destination, by, groups } = operation;
       return `${mapText(destination)} = normalise by ${by} of ${groups} ${groups === 1 ? 'group' : 'groups'} ${ref(source)}`;
     }
+    case 'pixel-attention': {
+      const { attention, query, key, value, destination } = operation;
+      const { by, heads } = attention;
+      const read = [...(query ? [query] : []), key, value].map(ref).join(' ');
+      return `${mapText(destination)} = attend by ${by} of ${heads} ${heads === 1 ? 'head' : 'heads'} ${read}`;
+    }
     case 'global-pool':
     case 'gather':
     case 'scatter':

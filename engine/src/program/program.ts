@@ -7,6 +7,7 @@ import type {
   ForeignNode,
   Interpolation,
   MapStatistics,
+  PixelAttention,
 } from '../network/network.js';
 import type { Shape } from '../tensor.js';
 import type { Dtype } from './dtype.js';
@@ -163,6 +164,16 @@ export type Operation =
       readonly by: MapStatistics;
       readonly groups: number;
       readonly epsilon: number;
+    }
+  /** Attention over pixels: `destination` has a pixel for each query, or, of a context, for each key. */
+  | {
+      readonly kind: 'pixel-attention';
+      readonly attention: PixelAttention;
+      /** Left out by `context`. */
+      readonly query?: ProgramMap;
+      readonly key: ProgramMap;
+      readonly value: ProgramMap;
+      readonly destination: ProgramMap;
     }
   /** `destination = activation(a + b)`; without `b`, `activation(a)`. */
   | {

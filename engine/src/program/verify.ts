@@ -1,6 +1,7 @@
 import { fitsChannels } from '../network/attention.js';
 import type { Convolution } from '../network/network.js';
 import { mapNormalisationProblem, normalisationFits } from '../network/normalisation.js';
+import { attendedOutput, pixelAttentionProblem } from '../network/pixel-attention.js';
 import { convolutionOutput, isPointwise } from '../network/shapes.js';
 import { accessesOf, intermediatesOf } from './accesses.js';
 import { orderedStreamProblem, orderProblem } from './cell-order.js';
@@ -146,6 +147,9 @@ export class Verifier {
         this.#maps.held.set(destination, 'all');
         return;
       }
+      case 'pixel-attention':
+        this.#attendPixels(operation);
+        return;
       case 'multiply':
         for (const map of [operation.a, operation.b]) {
           this.#maps.whole(map);
@@ -262,6 +266,19 @@ export class Verifier {
     this.#maps.fine(order && orderProblem(order, mask));
     this.#indexed.add(mask);
     if (order) this.#ordered.add(mask);
+  }
+
+  #attendPixels({ attention, query, key, value, destination }: OperationOf<'pixel-attention'>): void {
+    for (const map of query ? [query, key, value] : [key, value]) {
+      this.#maps.whole(map);
+      this.#maps.apart(map, destination);
+      this.#maps.reads(map, 'all');
+    }
+    this.#maps.whole(destination);
+    const shapes = { query: query?.shape, key: key.shape, value: value.shape };
+    this.#maps.fine(pixelAttentionProblem(attention, shapes));
+    this.#maps.same(attendedOutput(attention, shapes), destination.shape);
+    this.#maps.held.set(destination, 'all');
   }
 
   #copyChannels(operation: OperationOf<'copy-channels'>): void {

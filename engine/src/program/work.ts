@@ -1,6 +1,7 @@
 import { decisionFlops } from '../mask/rule.js';
 import { attentionLayers } from '../network/attention.js';
 import { attentionFlops, convolutionFlops, weightCount } from '../network/flops.js';
+import { pixelAttentionFlops } from '../network/pixel-attention.js';
 import { valueCount } from './buffers.js';
 import { dtypeBytes } from './dtype.js';
 import { haloOf, packedRegion } from './layout.js';
@@ -71,6 +72,25 @@ export function workOf(operation: Operation): Work {
     case 'resize':
     case 'normalise-map':
       return [whole(operation.source), whole(operation.destination)];
+    case 'pixel-attention': {
+      const { attention, query, key, value, destination } = operation;
+      const flops = pixelAttentionFlops(attention, {
+        query: query?.shape,
+        key: key.shape,
+        value: value.shape,
+      });
+      const { heads, depth, width } = attention;
+      // Of one map queries, keys and values may be different channels: only those are moved.
+      const moved = (map: ProgramMap, channels: number) =>
+        traffic(map, dtypeBytes[map.dtype] * heads * channels * pixelCount(map));
+      return [
+        arithmetic(undefined, 1, flops),
+        ...(query ? [moved(query, depth)] : []),
+        moved(key, depth),
+        moved(value, width),
+        whole(destination),
+      ];
+    }
     case 'copy-channels': {
       const { source, destination, count } = operation;
       const bytes = dtypeBytes[source.dtype] * count * pixelCount(source);

@@ -120,6 +120,40 @@ float dot_kernel(const float* a, const float* b, long length) {
   return sum_of<I>(sum);
 }
 
+template <class I>
+void softmax_kernel(float* row, long length) {
+  float most = row[0];
+  auto most_of_lanes = I::broadcast(most);
+  over_channels<I>(
+      length, [&](long i) { most_of_lanes = I::maximum(most_of_lanes, I::load(row + i)); },
+      [&](long i, int count) {
+        for (int k = 0; k < count; k++) most = row[i + k] > most ? row[i + k] : most;
+      });
+  float lane[I::lanes];
+  I::store(lane, most_of_lanes);
+  for (int i = 0; i < I::lanes; i++) most = lane[i] > most ? lane[i] : most;
+  const auto away = I::broadcast(most);
+  auto sum = I::zero();
+  float sum_of_part = 0;
+  over_channels<I>(
+      length,
+      [&](long i) {
+        const auto power = exponential<I>(I::subtract(I::load(row + i), away));
+        sum = I::add(sum, power);
+        I::store(row + i, power);
+      },
+      [&](long i, int count) {
+        I::store_first(row + i, exponential<I>(I::subtract(I::load_first(row + i, count), away)), count);
+        for (int k = 0; k < count; k++) sum_of_part += row[i + k];
+      });
+  const auto share = I::broadcast(1.0f / (sum_of<I>(sum) + sum_of_part));
+  over_channels<I>(
+      length, [&](long i) { I::store(row + i, I::multiply(I::load(row + i), share)); },
+      [&](long i, int count) {
+        I::store_first(row + i, I::multiply(I::load_first(row + i, count), share), count);
+      });
+}
+
 constexpr float largest = 3.402823466e38f;
 
 // Makes values so small that their squares can be added up; false where one is infinite or NaN.
@@ -198,6 +232,7 @@ void add_f32_rows(KernelTable& table) {
   table.accumulate_squares = accumulate_squares_kernel<I>;
   table.mix = mix_kernel<I>;
   table.maximum = maximum_kernel<I>;
+  table.softmax = softmax_kernel<I>;
   table.dot = dot_kernel<I>;
   table.normalise = normalise_kernel<I>;
 }

@@ -165,6 +165,8 @@ struct KernelTable : TileShape {
   void (*mix)(const float* const* rows, const float* shares, float* output, long length);
   // output = maximum of `count` rows; -infinity of none
   void (*maximum)(const float* const* rows, long count, float* output, long length);
+  // row = e^(row - its maximum), divided by the sum of these
+  void (*softmax)(float* row, long length);
   float (*dot)(const float* a, const float* b, long length);
   // row = activation((row - mean) / sqrt(variance + epsilon) * scale + shift), in place; not centred, the mean counts as 0
   void (*normalise)(float* row, const RowNormalisation& normalisation, long length);

@@ -13,7 +13,7 @@ export interface References {
 
 /** In the place of a number: nothing is referred to. */
 export const NONE = -1;
-export const INSTRUCTION_WORDS = 16;
+export const INSTRUCTION_WORDS = 20;
 /** What JavaScript does to a map, or to a mask, before an instruction. */
 export const access = { read: 0, write: 1, decide: 2 } as const;
 

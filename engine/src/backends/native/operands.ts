@@ -1,6 +1,7 @@
 import type { AttentionPool } from '../../network/attention.js';
 import type { Convolution } from '../../network/network.js';
 import { mapStatistics } from '../../network/normalisation.js';
+import { pixelWeightings } from '../../network/pixel-attention.js';
 import { interpolations } from '../../network/sampling.js';
 import { haloOf, packedRegion } from '../../program/layout.js';
 import type {
@@ -24,6 +25,7 @@ const codes = [
   'copy-channels',
   'resize',
   'normalise-map',
+  'pixel-attention',
   'multiply',
   'add',
   'grid-pool',
@@ -163,6 +165,16 @@ export function writeOperands(to: OperandWriter, operation: Exclude<Operation, S
       const { source, destination, by, groups, epsilon } = operation;
       to.map(source).map(destination).number(mapStatistics.indexOf(by)).number(groups);
       to.number(bitsOf(epsilon));
+      return;
+    }
+    case 'pixel-attention': {
+      const { attention, query, key, value, destination } = operation;
+      const { by, heads, depth, width, scale, epsilon, patch } = attention;
+      to.map(query).map(key).map(value).map(destination);
+      to.numbers([pixelWeightings.indexOf(by), heads, depth, width]);
+      for (const channels of [attention.query ?? attention.key, attention.key, attention.value])
+        to.number(channels.first).number(channels.step);
+      to.number(bitsOf(scale)).number(bitsOf(epsilon)).numbers(patch);
       return;
     }
     case 'multiply':

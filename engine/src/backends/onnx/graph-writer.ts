@@ -1,5 +1,6 @@
 import type { PlainConvolution } from '../../network/network.js';
 import { writeNormaliseMap } from '../../network/onnx/write-normalise-map.js';
+import { writePixelAttention } from '../../network/onnx/write-pixel-attention.js';
 import { writeResize } from '../../network/onnx/write-resize.js';
 import type { ProgramMap, ProgramRegion } from '../../program/program.js';
 import { GraphAttention, imagesOf } from './graph-attention.js';
@@ -122,6 +123,16 @@ class GraphWriter {
           centred: true,
         });
         this.#held.setImage(destination, normed);
+        return;
+      }
+      case 'pixel-attention': {
+        const { attention, query, key, value, destination } = operation;
+        const image = (map: ProgramMap) => this.#values.image(this.#held.whole(map));
+        const maps = { key: image(key), value: image(value), ...(query ? { query: image(query) } : {}) };
+        this.#held.setImage(
+          destination,
+          writePixelAttention(this.#values.graph, attention, maps, 'attended'),
+        );
         return;
       }
       case 'multiply': {

@@ -17,6 +17,7 @@ import { convolve } from './convolve.js';
 import { copyChannels, product, resized } from './joins.js';
 import { mapped } from './mapped.js';
 import { normalisedMap } from './normalise-map.js';
+import { attendPixels } from './pixel-attention.js';
 import { globalPool, poolWindows } from './pool.js';
 
 /**
@@ -66,6 +67,12 @@ export class Interpreter {
       case 'normalise-map': {
         const { source, destination } = operation;
         return this.#write(destination, normalisedMap(this.value(source), operation));
+      }
+      case 'pixel-attention': {
+        const { attention, query, key, value, destination } = operation;
+        const maps = { key: this.value(key), value: this.value(value) };
+        const read = query ? { ...maps, query: this.value(query) } : maps;
+        return this.#write(destination, attendPixels(attention, read, destination.shape));
       }
       case 'multiply': {
         const { a, b, destination } = operation;

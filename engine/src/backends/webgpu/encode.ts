@@ -17,6 +17,7 @@ import { encodeConvolution, encodeNormalisation } from './encode-convolution.js'
 import { encodeFusion } from './encode-fusion.js';
 import { encodeCopyChannels, encodeMultiply, encodeResize } from './encode-joins.js';
 import { encodeNormaliseMap, statisticsScratch } from './encode-normalise-map.js';
+import { attendedScratch, encodePixelAttention } from './encode-pixel-attention.js';
 import { everywhere, pixelsOf } from './everywhere.js';
 import { partsOf } from './fusions.js';
 import { haloWindow } from './halo.js';
@@ -154,6 +155,9 @@ class Encoder {
       case 'normalise-map':
         this.scratch = Math.max(this.scratch, statisticsScratch(operation));
         return encodeNormaliseMap(operation);
+      case 'pixel-attention':
+        this.scratch = Math.max(this.scratch, attendedScratch(operation));
+        return encodePixelAttention(operation);
       case 'multiply':
         return [encodeMultiply(operation)];
       case 'add':

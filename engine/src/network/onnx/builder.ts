@@ -175,6 +175,21 @@ export class GraphBuilder {
     return this.reduce('ReduceL2', value, axes, options);
   }
 
+  /** Sum over axes, kept as extents of 1; operator set 13 made the axes an input. */
+  sum(value: string, axes: readonly number[]): string {
+    return this.opset >= 13
+      ? this.node('ReduceSum', [value, this.integers(axes)], { keepdims: 1 })
+      : this.node('ReduceSum', [value], { axes, keepdims: 1 });
+  }
+
+  /** A value with so many more values behind the last of each axis; operator set 11 made the paddings an input. */
+  padded(value: string, behind: readonly number[], filling: number): string {
+    const pads = [...behind.map(() => 0), ...behind];
+    return this.opset >= 11
+      ? this.node('Pad', [value, this.integers(pads), this.scalar(filling)])
+      : this.node('Pad', [value], { pads, value: Float32Array.of(filling) });
+  }
+
   private reduce(
     op: 'ReduceMean' | 'ReduceMax' | 'ReduceL2',
     value: string,
@@ -193,9 +208,14 @@ export class GraphBuilder {
       : this.node('Unsqueeze', [value], { axes });
   }
 
-  /** Adjacent channels; operator set 10 made the ends inputs. */
+  /** Adjacent channels. */
   channels(value: string, first: number, count: number, name = ''): string {
-    const [starts, ends, axes] = [[first], [first + count], [1]];
+    return this.part(value, 1, first, count, name);
+  }
+
+  /** What is adjacent along an axis; operator set 10 made the ends inputs. */
+  part(value: string, axis: number, first: number, count: number, name = ''): string {
+    const [starts, ends, axes] = [[first], [Math.min(first + count, Number.MAX_SAFE_INTEGER)], [axis]];
     return this.opset >= 10
       ? this.node(
           'Slice',

@@ -1,9 +1,9 @@
-import { create } from '@bufbuild/protobuf';
-import { attributeOf } from './attribute.js';
 import type { Budget } from './budget.js';
 import { changed } from './changed.js';
-import { NodeProtoSchema, type TensorProto } from './generated/onnx_pb.js';
-import { type Graph, type GraphNode, graphNode, intOf, intsOf } from './graph.js';
+import type { TensorProto } from './generated/onnx_pb.js';
+import { type Graph, type GraphNode, intOf, intsOf } from './graph.js';
+import { type Attributes, BYTES_PER_OPERATOR, madeOperator, rewrittenOperator } from './made-operator.js';
+import { pointwiseOperators } from './pointwise-operators.js';
 import {
   countOf,
   dimsOf,
@@ -33,11 +33,6 @@ export function withChannelsFirst(graph: Graph, budget: Budget): Graph {
 const turns = (node: GraphNode, perm: readonly number[]) =>
   node.op === 'Transpose' && node.domain === '' && intsOf(node, 'perm')?.join() === perm.join();
 
-/** Operators that compute each value from that value, and from constants that are no tensors of extents. */
-const unary = new Set([
-  ...['Relu', 'LeakyRelu', 'Clip', 'Elu', 'Sigmoid', 'HardSigmoid', 'HardSwish', 'Swish', 'Tanh', 'Softplus'],
-  ...['Mish', 'Gelu', 'Erf', 'Exp', 'Sqrt', 'Reciprocal', 'Neg', 'Abs', 'Cast', 'Identity', 'Dropout'],
-]);
 const binary = new Set(['Add', 'Sub', 'Mul', 'Div', 'Pow', 'PRelu']);
 
 class Turner {
@@ -63,7 +58,7 @@ class Turner {
         this.nodes.push(node);
         this.first.set(output, input);
       } else if (turns(node, toFirst) && this.first.has(input)) {
-        this.nodes.push(operator('Identity', node.name, [this.first.get(input)!], output));
+        this.nodes.push(madeOperator('Identity', node.name, [this.first.get(input)!], output));
       } else if (!this.moved(node)) this.nodes.push(node);
     }
     const read = new Set(this.source.outputs);
@@ -84,7 +79,7 @@ class Turner {
     const { op, inputs } = node;
     if (node.domain !== '' || node.outputs.length !== 1) return false;
     const x = this.first.get(inputs[0]!);
-    if (unary.has(op) && x !== undefined) return this.put(node, [x, ...inputs.slice(1)]);
+    if (pointwiseOperators.has(op) && x !== undefined) return this.put(node, [x, ...inputs.slice(1)]);
     if (binary.has(op)) return this.arithmetic(node);
     if (x === undefined) return false;
     switch (op) {
@@ -107,7 +102,7 @@ class Turner {
         if (![-1, 3].includes(intOf(node, 'axis', -1))) return false;
         const turned = this.fresh(node.outputs[0]!);
         const attributes = { perm: toFirst };
-        this.nodes.push(node, operator('Transpose', turned, node.outputs, turned, attributes));
+        this.nodes.push(node, madeOperator('Transpose', turned, node.outputs, turned, attributes));
         this.first.set(node.outputs[0]!, turned);
         return true;
       }
@@ -146,7 +141,7 @@ class Turner {
     for (let i = 0; i < rows; i++)
       for (let j = 0; j < columns; j++) turned[j * rows + i] = values[i * columns + j]!;
     const weight = this.constant(name, floatTensor(name, [columns, rows, 1, 1], turned));
-    return this.write(operator('Conv', node.name, [x, weight], this.fresh(node.outputs[0]!)), node);
+    return this.write(madeOperator('Conv', node.name, [x, weight], this.fresh(node.outputs[0]!)), node);
   }
 
   private reduction(node: GraphNode, x: string): boolean {
@@ -162,7 +157,7 @@ class Turner {
     const attributes = given ? {} : { axes: places };
     if (intOf(node, 'keepdims', 1) !== 0) return this.put(node, inputs, attributes);
     if (places.join() !== '2,3') return false;
-    this.nodes.push(rewritten(node, inputs, node.outputs[0]!, attributes));
+    this.nodes.push(rewrittenOperator(node, inputs, node.outputs[0]!, attributes));
     return true;
   }
 
@@ -178,14 +173,14 @@ class Turner {
   }
 
   private put(node: GraphNode, inputs: readonly string[], attributes: Attributes = {}): boolean {
-    return this.write(rewritten(node, inputs, this.fresh(node.outputs[0]!), attributes), node);
+    return this.write(rewrittenOperator(node, inputs, this.fresh(node.outputs[0]!), attributes), node);
   }
 
   /** Writes an operator and, should anything read it, the value with channels last. */
   private write(node: GraphNode, original: GraphNode): boolean {
     const [value, last] = [node.outputs[0]!, original.outputs[0]!];
-    const back = operator('Transpose', `${value}/back`, [value], last, { perm: toLast });
-    this.budget.spend(2 * bytesPerOperator);
+    const back = madeOperator('Transpose', `${value}/back`, [value], last, { perm: toLast });
+    this.budget.spend(2 * BYTES_PER_OPERATOR);
     this.nodes.push(node, back);
     this.back.add(back);
     this.first.set(last, value);
@@ -204,32 +199,4 @@ class Turner {
     this.names.add(own);
     return own;
   }
-}
-
-/** Rough size of an operator's description. */
-const bytesPerOperator = 256;
-
-type Attributes = Readonly<Record<string, number | readonly number[]>>;
-
-function operator(
-  opType: string,
-  name: string,
-  input: readonly string[],
-  output: string,
-  attributes: Attributes = {},
-): GraphNode {
-  const attribute = Object.entries(attributes).map(([key, value]) => attributeOf(key, value));
-  return graphNode(create(NodeProtoSchema, { opType, name, input: [...input], output: [output], attribute }));
-}
-
-/** The same operator on other values, some attributes changed. */
-function rewritten(
-  { proto }: GraphNode,
-  input: readonly string[],
-  output: string,
-  attributes: Attributes,
-): GraphNode {
-  const kept = proto.attribute.filter(({ name }) => !(name in attributes));
-  const set = Object.entries(attributes).map(([name, value]) => attributeOf(name, value));
-  return graphNode(changed(proto, { input: [...input], output: [output], attribute: [...kept, ...set] }));
 }

@@ -5,6 +5,7 @@ import type {
   ConvolutionActivation,
   LayerNormalisation,
   NormaliseMapNode,
+  PixelAttentionNode,
   PoolNode,
   ResizeNode,
   SliceNode,
@@ -56,6 +57,8 @@ export type SliceDraft = DraftBase & Omit<SliceNode, 'name' | 'inputs' | 'output
 
 export type ResizeDraft = DraftBase & Omit<ResizeNode, 'name' | 'inputs' | 'output'>;
 
+export type PixelAttentionDraft = DraftBase & Omit<PixelAttentionNode, 'name' | 'inputs' | 'output'>;
+
 export type NormaliseMapDraft = DraftBase & Omit<NormaliseMapNode, 'name' | 'inputs' | 'output'>;
 
 /** `x · scale + shift` per channel: a separate batch norm, or arithmetic with constants. */
@@ -105,6 +108,7 @@ export type Draft =
   | SliceDraft
   | ResizeDraft
   | NormaliseMapDraft
+  | PixelAttentionDraft
   | AffineDraft
   | NormalisationDraft
   | MultiplyDraft

@@ -22,6 +22,7 @@ import { inferAsking } from './infer-asking.js';
 import { beginInference } from './infer-shapes.js';
 import { withStoredMaskers } from './masker-metadata.js';
 import { joinParallel } from './parallel.js';
+import { withPixelsAsMaps } from './pixels/pixels-as-maps.js';
 import { findBlocks } from './residual.js';
 import { ElementType } from './tensor.js';
 import { type Translation, translate } from './translate.js';
@@ -66,14 +67,19 @@ export async function importModel(
   spellOutFusedConvolutions(model);
   const folded = await foldConstants(readGraph(model, source, budget), budget);
   const { graph: read, image } = withImageInput(folded);
-  const graph = await withPaddingRules(withChannelsFirst(read, budget), budget);
+  const infer = async (graph: Graph) => {
+    const producers = producersOf(graph);
+    const inference = beginInference(
+      graph.constants,
+      new Map([[image.name, [1, image.channels, image.height, image.width]]]),
+    );
+    await inferAsking(graph, producers, graph.nodes, inference, budget);
+    return { graph, producers, inference };
+  };
+  const known = await infer(await withPaddingRules(withChannelsFirst(read, budget), budget));
+  const onMaps = withPixelsAsMaps(known.graph, known.inference, budget);
+  const { graph, producers, inference } = onMaps === known.graph ? known : await infer(onMaps);
   const chosen = chooseOutput(graph, outputName);
-  const producers = producersOf(graph);
-  const inference = beginInference(
-    graph.constants,
-    new Map([[image.name, [1, image.channels, image.height, image.width]]]),
-  );
-  await inferAsking(graph, producers, graph.nodes, inference, budget);
   const translation = translate(graph, inference, image, budget);
   const output = translation.resolve(chosen);
   const drafts = new DraftGraph(live(translation.drafts, output), new Set([output]));
@@ -220,6 +226,8 @@ function engineNode(draft: Draft): NetworkNode {
       const { kind, by, groups, epsilon } = draft;
       return { ...base, kind, by, groups, epsilon };
     }
+    case 'pixel-attention':
+      return { ...base, kind: 'pixel-attention', attention: draft.attention };
     case 'block':
       return { ...base, kind: 'block', block: draft.block };
   }

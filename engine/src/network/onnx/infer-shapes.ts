@@ -1,5 +1,6 @@
 import type { TensorProto } from './generated/onnx_pb.js';
 import { type GraphNode, intOf, intsOf } from './graph.js';
+import { attendedShape } from './pixels/attention-operator.js';
 import { type Dims, type Inference, outputShapes } from './shape-rules.js';
 import { countOf, dimsOf, ElementType, isFloatType, numberValues } from './tensor.js';
 
@@ -50,7 +51,7 @@ export function beginInference(
 /** Adds what one operator writes; all that it reads must have been seen before. */
 export function inferNode(node: GraphNode, state: Inference): void {
   const shapes = node.inputs.map((name) => (name === '' ? undefined : state.shapes.get(name)));
-  const outputs = node.domain === '' ? outputShapes(node, shapes, state) : [];
+  const outputs = node.domain === '' ? outputShapes(node, shapes, state) : [attendedShape(node, shapes)];
   node.outputs.forEach((name, i) => {
     const dims = outputs[i];
     const sane =

@@ -10,6 +10,7 @@ import {
   type PoolNode,
   type SliceNode,
 } from '../network.js';
+import { attendedMaps } from '../pixel-attention.js';
 import { windowOf } from '../projection-pool.js';
 import { paddingOn, padsAlikeAtAnySize } from '../shapes.js';
 import type { GraphBuilder } from './builder.js';
@@ -18,6 +19,7 @@ import { ModelProtoSchema } from './generated/onnx_pb.js';
 import { renamedNode } from './renamed.js';
 import { writeAttention } from './write-attention.js';
 import { writeNormaliseMap } from './write-normalise-map.js';
+import { writePixelAttention } from './write-pixel-attention.js';
 import { writeResize } from './write-resize.js';
 
 export interface WriterOptions {
@@ -120,6 +122,15 @@ export class NetworkWriter {
         const normed = writeNormaliseMap(this.graph, node, this.map(node.inputs[0]!), pathOf(node.name));
         if (this.pooled.has(node.inputs[0]!)) this.pooled.add(node.output);
         this.define(node.output, normed, 4);
+        return;
+      }
+      case 'pixel-attention': {
+        const maps = attendedMaps(
+          node.attention,
+          node.inputs.map((name) => this.map(name)),
+        );
+        const attended = writePixelAttention(this.graph, node.attention, maps, pathOf(node.name));
+        this.define(node.output, attended, 4);
         return;
       }
       case 'block':

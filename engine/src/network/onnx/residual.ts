@@ -115,6 +115,7 @@ const noBranchHas = ({ kind }: Draft) =>
     'slice',
     'resize',
     'normalise-map',
+    'pixel-attention',
     'max-pool',
     'average-pool',
     'global-pool',

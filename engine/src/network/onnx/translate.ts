@@ -89,7 +89,9 @@ function joinedDraft(match: SpelledOut, scope: Scope): { draft: Draft; value: Va
 }
 
 /** Kinds worth a separate node; the others only pay next to one of them. */
-const heavy: ReadonlySet<Draft['kind']> = new Set(['convolution', 'max-pool', 'average-pool', 'global-pool']);
+const heavy: ReadonlySet<Draft['kind']> = new Set([
+  ...(['convolution', 'max-pool', 'average-pool', 'global-pool', 'pixel-attention'] as const),
+]);
 
 /** Matrices that several layers read: those of the cells of a recurrent network, step by step. */
 function recurrentMatrices(drafts: readonly Draft[]): ReadonlySet<string> {

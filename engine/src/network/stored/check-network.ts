@@ -2,8 +2,9 @@ import { FoveaError } from '../../errors.js';
 import { isActivation } from '../activation.js';
 import { type Attention, type AttentionRole, fitsChannels } from '../attention.js';
 import { LONGEST_BRANCH } from '../longest-branch.js';
-import type { Convolution, Interpolation, Network, NetworkNode } from '../network.js';
+import type { Convolution, Interpolation, Network, NetworkNode, PixelAttention } from '../network.js';
 import { isEpsilon, mapStatistics } from '../normalisation.js';
+import { attendedInputs, pixelAttentionFault } from '../pixel-attention.js';
 import { interpolations } from '../sampling.js';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -26,6 +27,7 @@ const inputs: Readonly<Record<NetworkNode['kind'], number | undefined>> = {
   slice: 1,
   resize: 1,
   'normalise-map': 1,
+  'pixel-attention': undefined,
   block: 1,
   foreign: undefined,
 };
@@ -175,6 +177,9 @@ class Checker {
         this.whole(node.groups, `${at}: groups`, 1);
         this.that(isEpsilon(node.epsilon), `${at}: epsilon ${shown(node.epsilon)}`);
         return;
+      case 'pixel-attention':
+        this.pixelAttention(node, at);
+        return;
       case 'block':
         this.block(this.object(node.block, `${at}: block`), at, blocks);
         return;
@@ -187,6 +192,20 @@ class Checker {
       default:
         kind satisfies never;
     }
+  }
+
+  private pixelAttention(node: Fields, at: string): void {
+    const { query, key, value, patch, ...numbers } = this.object(node.attention, `${at}: attention`);
+    for (const [name, read] of Object.entries({ key, value, ...(query === undefined ? {} : { query }) }))
+      this.object(read, `${at}: ${name}`);
+    this.wholes(patch, `${at}: patch`, 2, 1);
+    for (const name of ['scale', 'epsilon'])
+      this.that(typeof numbers[name] === 'number', `${at}: ${name} ${shown(numbers[name])}`);
+    const attention = node.attention as PixelAttention;
+    const fault = pixelAttentionFault(attention);
+    this.that(fault === undefined, `${at}: ${fault}`);
+    const { length } = node.inputs as readonly unknown[];
+    this.that(length === attendedInputs(attention), `${at}: ${length} inputs`);
   }
 
   private padding({ padding, samePadding: odd }: Fields, at: string): void {

@@ -108,6 +108,8 @@ function emitNode(tape: Tape, node: NetworkNode, values: Map<string, Value>, how
       return normaliseMap(tape, input, node);
     case 'block':
       return emitBlock(tape, node.block, input, how);
+    case 'pixel-attention':
+      throw new FoveaError('unsupported', `gradients do not go through the attention of "${node.name}"`);
     case 'foreign':
       throw new FoveaError(
         'unsupported',

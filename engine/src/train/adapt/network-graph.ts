@@ -138,7 +138,7 @@ function flopsOutside(
   learned: LearnedValues,
 ): number {
   return network.nodes.reduce((sum, node) => {
-    if (node.kind !== 'block') return sum + nodeFlops(node, shapes.values.get(node.inputs[0]!)) / batch;
+    if (node.kind !== 'block') return sum + nodeFlops(node, shapes.values) / batch;
     if (learned.masker(node.block.index)) return sum;
     return sum + denseBlockFlops(node.block, shapes.blocks[node.block.index]!, 1);
   }, 0);

@@ -173,7 +173,7 @@ async function fitAtRates(
   let [used, full] = [0, 0];
   const nodes = network.nodes.map((node) => {
     if (node.kind !== 'block') {
-      const flops = nodeFlops(node, shapes.values.get(node.inputs[0]!));
+      const flops = nodeFlops(node, shapes.values);
       used += flops;
       full += flops;
       return node;

@@ -1,5 +1,6 @@
 import { leakyRelu } from '../../activation.js';
 import { floatOf, type GraphNode } from '../graph.js';
+import { isAttentionOperator } from '../pixels/attention-operator.js';
 import type { Handler, Outcome, Scope } from '../scope.js';
 import { activation, clip, gelu, hardSigmoid, prelu } from './activation.js';
 import { arithmetic, batchNorm, negative, power } from './arithmetic.js';
@@ -7,6 +8,7 @@ import { convolution } from './convolution.js';
 import { concat, resize, slice, split } from './joins.js';
 import { gemm, matMul } from './linear.js';
 import { groupNormalisation, instanceNormalisation, vectorNormalisation } from './normalisation.js';
+import { pixelAttention } from './pixel-attention.js';
 import {
   cast,
   dropout,
@@ -120,6 +122,7 @@ const readings: ReadonlyMap<string, Reading> = new Map(
  * not read, as it may compute something else: it runs unchanged in onnxruntime.
  */
 export function readOperator(node: GraphNode, scope: Scope): Outcome {
+  if (isAttentionOperator(node)) return pixelAttention(node, scope);
   const reading = node.domain === '' ? readings.get(node.op) : undefined;
   if (!reading) return undefined;
   const { read, attributes, inputs = 1, outputs = 1 } = reading;

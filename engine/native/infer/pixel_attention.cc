@@ -1,0 +1,290 @@
+#include "infer/pixel_attention.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace fovea {
+
+namespace {
+
+// The pixels of one unit: those at one place of all patches of an image, and its channels there.
+class Pixels {
+ public:
+  Pixels(const PixelAttention& attention, const Extent& map, const HeadChannels& channels, long unit)
+      : channels_(map.channels), columns_(map.width / attention.patch_width) {
+    const long head = unit % attention.heads, place = unit / attention.heads % attention.places();
+    const long image = unit / attention.heads / attention.places();
+    const long top = place / attention.patch_width, left = place % attention.patch_width;
+    first_ = ((image * map.height + top) * map.width + left) * channels_ + channels.first + head * channels.step;
+    down_ = static_cast<long>(attention.patch_height) * map.width * channels_;
+    right_ = static_cast<long>(attention.patch_width) * channels_;
+  }
+  // Where the channels of pixel `i` begin in the map.
+  long at(long i) const { return first_ + i / columns_ * down_ + i % columns_ * right_; }
+
+ private:
+  long channels_, columns_, first_, down_, right_;
+};
+
+// Rows times a packed matrix: each row is read at `input_offset` on, `channels` values, and `output` is written from
+// `output_offset` on.
+struct Product {
+  const float* const* input;
+  long input_offset;
+  long channels;
+  const float* weight;
+  float* const* output;
+  long output_offset;
+};
+
+void multiply_rows(const Machine& machine, const Panels& panels, int rows, const Product& product) {
+  const KernelTable& kernels = *machine.kernels;
+  // Initial sums of the widest panel.
+  constexpr int most = 64;
+  alignas(64) static const float zeros[most] = {};
+  static_assert(max_tile_vectors * 16 <= most, "as many lanes as any instruction set has");
+  const TileRuns runs = share_rows(rows, kernels.tile_rows);
+  TileArguments tile{};
+  tile.taps = tile.taps_of_row = 1;
+  tile.channels = product.channels;
+  tile.input_offset = product.input_offset;
+  tile.bias = zeros;
+  tile.weight = product.weight;
+  for (long p = 0; p < panels.count(); p++) {
+    tile.columns = panels.columns(p);
+    tile.output_offset = product.output_offset + panels.first(p);
+    fetch_ahead(tile, panels.width(p), runs.tiles());
+    for (const TileRun& run : runs) {
+      tile.tiles = run.tiles;
+      tile.input = product.input + run.first_row;
+      tile.output = product.output + run.first_row;
+      kernels.tile[panels.vectors(p) - 1][run.rows - 1](tile);
+    }
+    tile.weight += panels.width(p) * product.channels;
+  }
+}
+
+// Values of keys as a matrix of a row for each key; by linear weights with a column of ones behind them.
+void pack_values(const AttendedWork& work, const PixelAttention& attention, const Pixels& pixels, const float* map,
+                 float* packed) {
+  const Panels& panels = work.value_panels;
+  for (long p = 0; p < panels.count(); p++) {
+    const long first = panels.first(p), width = panels.width(p);
+    const long given = std::clamp<long>(attention.width - first, 0, width);
+    for (long i = 0; i < work.keys; i++, packed += width) {
+      std::memcpy(packed, map + pixels.at(i) + first, sizeof(float) * given);
+      std::fill(packed + given, packed + width, 0.0f);
+      if (attention.by == Weighting::linear && given < panels.columns(p)) packed[given] = 1;
+    }
+  }
+}
+
+// Keys as a matrix of a column for each key.
+void pack_keys(const AttendedWork& work, const PixelAttention& attention, const Pixels& pixels, const float* map,
+               float* packed) {
+  const Panels& panels = work.key_panels;
+  for (long p = 0; p < panels.count(); p++) {
+    const long width = panels.width(p);
+    for (long j = 0; j < width; j++) {
+      const bool given = j < panels.columns(p);
+      const float* key = given ? map + pixels.at(panels.first(p) + j) : nullptr;
+      for (long d = 0; d < attention.depth; d++) packed[d * width + j] = given ? key[d] * attention.scale : 0.0f;
+    }
+    packed += width * attention.depth;
+  }
+}
+
+// By softmax: the keys and values of a unit, packed.
+struct SoftmaxUnit {
+  float *keys, *values;
+  SoftmaxUnit(const AttendedWork& work, const PixelAttention& attention, float* unit)
+      : keys(unit), values(unit + work.key_panels.width() * attention.depth) {}
+};
+
+void attend_softmax(const Machine& machine, const AttendedWork& work, const PixelAttention& attention, const Pixels& queries,
+                    const Pixels& outputs, const AttendedMaps& maps, float* unit, long first, int rows, int thread,
+                    float* destination) {
+  Scratch& scratch = machine.scratch[thread];
+  const SoftmaxUnit packed(work, attention, unit);
+  const long pitch = work.key_panels.width();
+  float* scores = scratch.attended.data();
+  for (int i = 0; i < rows; i++) {
+    scratch.taps[i] = maps.query + queries.at(first + i);
+    scratch.outputs[i] = scores + i * pitch;
+  }
+  multiply_rows(machine, work.key_panels, rows,
+                {scratch.taps.data(), 0, attention.depth, packed.keys, scratch.outputs.data(), 0});
+  for (int i = 0; i < rows; i++) {
+    machine.kernels->softmax(scores + i * pitch, work.keys);
+    scratch.taps[i] = scores + i * pitch;
+    scratch.outputs[i] = destination + outputs.at(first + i);
+  }
+  multiply_rows(machine, work.value_panels, rows,
+                {scratch.taps.data(), 0, work.keys, packed.values, scratch.outputs.data(), 0});
+}
+
+// By linear weights: the keys of a unit as a row for each channel, its values, and the products of both, packed.
+struct LinearUnit {
+  float *keys, *values, *products;
+  LinearUnit(const AttendedWork& work, const PixelAttention& attention, float* unit)
+      : keys(unit), values(keys + work.keys * attention.depth), products(values + work.keys * work.value_panels.width()) {}
+};
+
+void sum_linear(const Machine& machine, const AttendedWork& work, const PixelAttention& attention, const Pixels& keys,
+                const Pixels& values, const AttendedMaps& maps, float* unit, int thread) {
+  Scratch& scratch = machine.scratch[thread];
+  const LinearUnit own(work, attention, unit);
+  for (long i = 0; i < work.keys; i++) {
+    const float* key = maps.key + keys.at(i);
+    for (long d = 0; d < attention.depth; d++) own.keys[d * work.keys + i] = std::max(0.0f, key[d]);
+  }
+  pack_values(work, attention, values, maps.value, own.values);
+  const Panels& panels = work.value_panels;
+  for (long first = 0; first < attention.depth; first += work.rows) {
+    const int rows = static_cast<int>(std::min(work.rows, attention.depth - first));
+    for (long p = 0, before = 0; p < panels.count(); before += panels.width(p++)) {
+      for (int i = 0; i < rows; i++) {
+        scratch.taps[i] = own.keys + (first + i) * work.keys;
+        scratch.outputs[i] = own.products + before * attention.depth + (first + i) * panels.width(p);
+      }
+      const Panels alone(panels.width(p), *machine.kernels);
+      multiply_rows(machine, alone, rows,
+                    {scratch.taps.data(), 0, work.keys, own.values + before * work.keys, scratch.outputs.data(), 0});
+    }
+  }
+}
+
+void attend_linear(const Machine& machine, const AttendedWork& work, const PixelAttention& attention, const Pixels& queries,
+                   const Pixels& outputs, const AttendedMaps& maps, float* unit, long first, int rows, int thread,
+                   float* destination) {
+  Scratch& scratch = machine.scratch[thread];
+  const LinearUnit own(work, attention, unit);
+  const long pitch = work.value_panels.width();
+  float *positive = scratch.attended.data(), *sums = positive + work.rows * attention.depth;
+  for (int i = 0; i < rows; i++) {
+    const float* query = maps.query + queries.at(first + i);
+    float* row = positive + i * attention.depth;
+    for (long d = 0; d < attention.depth; d++) row[d] = std::max(0.0f, query[d]);
+    scratch.taps[i] = row;
+    scratch.outputs[i] = sums + i * pitch;
+  }
+  multiply_rows(machine, work.value_panels, rows,
+                {scratch.taps.data(), 0, attention.depth, own.products, scratch.outputs.data(), 0});
+  for (int i = 0; i < rows; i++) {
+    const float* row = sums + i * pitch;
+    float* output = destination + outputs.at(first + i);
+    const float total = row[attention.width] + attention.epsilon;
+    for (long c = 0; c < attention.width; c++) output[c] = row[c] / total;
+  }
+}
+
+// The context of a unit: the sum of all values, weighed by their keys. `unit`: weights, then four rows.
+void sum_context(const Machine& machine, const AttendedWork& work, const PixelAttention& attention, const Pixels& keys,
+                 const Pixels& values, const AttendedMaps& maps, float* unit) {
+  float *weights = unit, *sum = weights + work.keys, *mixed = sum + attention.width, *nothing = mixed + attention.width;
+  for (long i = 0; i < work.keys; i++) weights[i] = maps.key[keys.at(i)] * attention.scale;
+  machine.kernels->softmax(weights, work.keys);
+  std::fill(sum, nothing + attention.width, 0.0f);
+  constexpr long together = 4;
+  for (long i = 0; i < work.keys; i += together) {
+    const float* rows[together];
+    float shares[together];
+    for (long k = 0; k < together; k++) {
+      const bool given = i + k < work.keys;
+      rows[k] = given ? maps.value + values.at(i + k) : nothing;
+      shares[k] = given ? weights[i + k] : 0;
+    }
+    machine.kernels->mix(rows, shares, mixed, attention.width);
+    machine.kernels->accumulate(mixed, sum, attention.width);
+  }
+}
+
+constexpr long context_rows = 3;
+
+long unit_values_of(const PixelAttention& attention, const AttendedWork& work) {
+  switch (attention.by) {
+    case Weighting::softmax:
+      return work.key_panels.width() * attention.depth + work.value_panels.width() * work.keys;
+    case Weighting::linear:
+      return (work.keys + work.value_panels.width()) * attention.depth + work.value_panels.width() * work.keys;
+    default:
+      return work.keys + context_rows * attention.width;
+  }
+}
+
+long thread_values_of(const PixelAttention& attention, const AttendedWork& work) {
+  switch (attention.by) {
+    case Weighting::softmax:
+      return work.rows * work.key_panels.width();
+    case Weighting::linear:
+      return work.rows * (attention.depth + work.value_panels.width());
+    default:
+      return 0;
+  }
+}
+
+}  // namespace
+
+PixelAttention pixel_attention(const int32_t* o) {
+  PixelAttention attention{static_cast<Weighting>(o[4]), o[5], o[6], o[7], {o[8], o[9]}, {o[10], o[11]}, {o[12], o[13]},
+                           0, 0, o[16], o[17]};
+  std::memcpy(&attention.scale, o + 14, sizeof(float));
+  std::memcpy(&attention.epsilon, o + 15, sizeof(float));
+  return attention;
+}
+
+AttendedWork::AttendedWork(const PixelAttention& attention, const AttendedExtents& maps, const TileShape& shape)
+    : units(attention.units(maps.key)),
+      keys(attention.seen(maps.key)),
+      queries(attention.seen(maps.query)),
+      key_panels(keys, shape),
+      value_panels(attention.width + (attention.by == Weighting::linear ? 1 : 0), shape) {
+  const long tile = shape.tile_rows, most = limits::attended_tiles * tile;
+  const long fitting = attention.by == Weighting::softmax ? limits::attended_values / key_panels.width() : most;
+  rows = std::clamp(fitting - fitting % tile, tile, most);
+  blocks = (queries + rows - 1) / rows;
+  unit_values = unit_values_of(attention, *this);
+  thread_values = thread_values_of(attention, *this);
+}
+
+void attend_pixels(const Machine& machine, const PixelAttention& attention, const AttendedMaps& maps, float* scratch,
+                   float* destination) {
+  const AttendedExtents& extents = maps.extents;
+  const AttendedWork work(attention, extents, *machine.kernels);
+  const Extent& seen = attention.has_queries() ? extents.query : extents.key;
+  const Extent output{seen.batch, seen.height, seen.width, attention.heads * attention.width};
+  const HeadChannels written{0, attention.width};
+  machine.pool->for_each(machine.threads, work.units, machine.stop, [&](long unit, int thread) {
+    const Pixels keys(attention, extents.key, attention.key, unit);
+    const Pixels values(attention, extents.value, attention.value, unit);
+    float* own = scratch + unit * work.unit_values;
+    switch (attention.by) {
+      case Weighting::softmax: {
+        const SoftmaxUnit packed(work, attention, own);
+        pack_keys(work, attention, keys, maps.key, packed.keys);
+        return pack_values(work, attention, values, maps.value, packed.values);
+      }
+      case Weighting::linear:
+        return sum_linear(machine, work, attention, keys, values, maps, own, thread);
+      default:
+        return sum_context(machine, work, attention, keys, values, maps, own);
+    }
+  });
+  machine.pool->for_each(machine.threads, work.units * work.blocks, machine.stop, [&](long item, int thread) {
+    const long unit = item / work.blocks, first = item % work.blocks * work.rows;
+    const int rows = static_cast<int>(std::min(work.rows, work.queries - first));
+    const Pixels queries(attention, seen, attention.query, unit), outputs(attention, output, written, unit);
+    float* own = scratch + unit * work.unit_values;
+    switch (attention.by) {
+      case Weighting::softmax:
+        return attend_softmax(machine, work, attention, queries, outputs, maps, own, first, rows, thread, destination);
+      case Weighting::linear:
+        return attend_linear(machine, work, attention, queries, outputs, maps, own, first, rows, thread, destination);
+      default:
+        for (int i = 0; i < rows; i++)
+          std::memcpy(destination + outputs.at(first + i), own + work.keys, sizeof(float) * attention.width);
+    }
+  });
+}
+
+}  // namespace fovea

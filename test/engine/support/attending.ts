@@ -1,0 +1,130 @@
+import type { Network } from '@fovea/engine';
+import { Random } from '@fovea/engine';
+import type { NetworkNode, PixelAttention } from '@fovea/engine/backend';
+
+/** Maps that an attention reads: channels and sides of the query's, and how many times smaller along each side the keys' are. */
+export interface Attended {
+  readonly channels: number;
+  readonly sides: readonly [number, number];
+  readonly fewer?: number;
+}
+
+/** A convolution makes the channels of all heads, which an attention over pixels reads; what it gives is added up once more. */
+export function attending(attention: PixelAttention, { channels, sides, fewer = 1 }: Attended): Network {
+  const random = new Random(channels, sides[0]);
+  const [inChannels, outChannels] = [5, channels];
+  const values = (count: number) => Float32Array.from({ length: count }, () => random.next() - 0.5);
+  const convolution = (name: string, from: number, to: number) => ({
+    ...{ name, inChannels: from, outChannels: to, kernel: [1, 1], stride: [1, 1], padding: [0, 0, 0, 0] },
+    ...{ dilation: [1, 1], groups: 1, weight: values(from * to), bias: values(to), activation: 'none' },
+  });
+  const nodes = [
+    {
+      kind: 'convolution',
+      name: 'made',
+      inputs: ['input'],
+      output: 'made',
+      convolution: convolution('made', inChannels, outChannels),
+    },
+    ...(fewer === 1
+      ? []
+      : [
+          {
+            ...{
+              kind: 'average-pool',
+              name: 'fewer',
+              inputs: ['made'],
+              output: 'fewer',
+              padding: [0, 0, 0, 0],
+            },
+            ...{ kernel: [fewer, fewer], stride: [fewer, fewer], ceilMode: false, countIncludePad: false },
+          },
+        ]),
+    {
+      ...{ kind: 'pixel-attention', name: 'attended', output: 'attended', attention },
+      inputs: [...(attention.query ? ['made'] : []), ...[0, 1].map(() => (fewer === 1 ? 'made' : 'fewer'))],
+    },
+    {
+      ...{ kind: 'convolution', name: 'out', inputs: ['attended'], output: 'out' },
+      convolution: convolution('out', attention.heads * attention.width, 6),
+    },
+  ] as unknown as NetworkNode[];
+  return {
+    ...{ name: 'attending', format: 'built', input: 'input', output: 'out', notes: [], nodes },
+    inputShape: { channels: inChannels, height: sides[0], width: sides[1] },
+  };
+}
+
+const whole = { patch: [1, 1], epsilon: 0 } as const;
+const qkv = (heads: number, depth: number, width = depth) => ({
+  ...{ heads, depth, width },
+  query: { first: 0, step: depth },
+  key: { first: heads * depth, step: depth },
+  value: { first: 2 * heads * depth, step: width },
+});
+
+/** Attentions of all forms, with what they read: by name. */
+export const attentions: readonly (readonly [string, PixelAttention, Attended])[] = [
+  [
+    'softmax of one head',
+    { by: 'softmax', ...qkv(1, 7), ...whole, scale: 0.4 },
+    { channels: 21, sides: [5, 6] },
+  ],
+  [
+    'softmax of four heads',
+    { by: 'softmax', ...qkv(4, 24), ...whole, scale: 24 ** -0.5 },
+    { channels: 288, sides: [16, 16] },
+  ],
+  [
+    'softmax of heads of their own width, in patches',
+    { by: 'softmax', ...qkv(3, 9, 14), ...whole, patch: [2, 3], scale: -1.5 },
+    { channels: 97, sides: [8, 12] },
+  ],
+  [
+    'softmax of many pixels of fewer keys',
+    { by: 'softmax', ...qkv(2, 33, 40), ...whole, scale: 0.2 },
+    { channels: 220, sides: [40, 36], fewer: 4 },
+  ],
+  [
+    'softmax of one key and value for all heads',
+    {
+      ...{ by: 'softmax', heads: 5, depth: 8, width: 6, ...whole, scale: 1, query: { first: 3, step: 9 } },
+      ...{ key: { first: 50, step: 0 }, value: { first: 59, step: 0 } },
+    },
+    { channels: 66, sides: [9, 7] },
+  ],
+  [
+    'linear weights of heads one behind the other',
+    {
+      ...{ by: 'linear', heads: 8, depth: 16, width: 16, patch: [1, 1], scale: 1, epsilon: 1e-5 },
+      ...{ query: { first: 0, step: 48 }, key: { first: 16, step: 48 }, value: { first: 32, step: 48 } },
+    },
+    { channels: 384, sides: [14, 14] },
+  ],
+  [
+    'linear weights of odd heads, in patches',
+    { by: 'linear', ...qkv(3, 5, 31), scale: 1, epsilon: 1e-3, patch: [3, 2] },
+    { channels: 123, sides: [12, 10] },
+  ],
+  [
+    'linear weights of many pixels',
+    { by: 'linear', ...qkv(1, 70, 65), scale: 1, epsilon: 1e-2, patch: [1, 1] },
+    { channels: 205, sides: [48, 50], fewer: 2 },
+  ],
+  [
+    'a context',
+    {
+      ...{ by: 'context', heads: 1, depth: 1, width: 64, ...whole, patch: [2, 2], scale: 1 },
+      ...{ key: { first: 0, step: 0 }, value: { first: 1, step: 0 } },
+    },
+    { channels: 65, sides: [32, 32] },
+  ],
+  [
+    'a context of three heads',
+    {
+      ...{ by: 'context', heads: 3, depth: 1, width: 5, ...whole, scale: 2 },
+      ...{ key: { first: 1, step: 1 }, value: { first: 4, step: 5 } },
+    },
+    { channels: 19, sides: [7, 3] },
+  ],
+];
