@@ -1,11 +1,9 @@
 import { fitsChannels } from '../network/attention.js';
 import type { Convolution } from '../network/network.js';
-import { mapNormalisationProblem, normalisationFits } from '../network/normalisation.js';
-import { attendedOutput, pixelAttentionProblem } from '../network/pixel-attention.js';
+import { normalisationFits } from '../network/normalisation.js';
 import { convolutionOutput, isPointwise } from '../network/shapes.js';
 import { accessesOf, intermediatesOf } from './accesses.js';
 import { orderedStreamProblem, orderProblem } from './cell-order.js';
-import { copyProblem, productProblem, resizeProblem } from './joins.js';
 import { MapChecks, type ProgramTables } from './map-checks.js';
 import {
   type Convolve,
@@ -20,6 +18,7 @@ import {
   type Step,
 } from './program.js';
 import { streamProblem } from './stream.js';
+import { checkWholeMaps } from './whole-map-checks.js';
 
 /**
  * Checks that a program computes what it says: the specification of programs, as code. Sizes fit, every value is
@@ -120,56 +119,15 @@ export class Verifier {
         return;
       case 'max-pool':
       case 'average-pool':
-      case 'global-pool': {
-        const { source, destination } = operation;
-        this.#fromWhole(operation);
-        this.#maps.need(
-          source.shape[0] === destination.shape[0] && source.shape[3] === destination.shape[3],
-          'a pool keeps images and channels',
-        );
-        this.#maps.held.set(destination, 'all');
-        return;
-      }
+      case 'global-pool':
       case 'copy-channels':
-        this.#copyChannels(operation);
-        return;
       case 'resize':
-        this.#fromWhole(operation);
-        this.#maps.fine(resizeProblem(operation));
-        this.#maps.held.set(operation.destination, 'all');
-        return;
-      case 'normalise-map': {
-        const { source, destination } = operation;
-        for (const map of [source, destination]) this.#maps.whole(map);
-        this.#maps.reads(source, 'all');
-        this.#maps.same(source.shape, destination.shape);
-        this.#maps.fine(mapNormalisationProblem(operation, source.shape[3]));
-        this.#maps.held.set(destination, 'all');
-        return;
-      }
+      case 'normalise-map':
       case 'pixel-attention':
-        this.#attendPixels(operation);
-        return;
       case 'multiply':
-        for (const map of [operation.a, operation.b]) {
-          this.#maps.whole(map);
-          this.#maps.reads(map, 'all');
-        }
-        this.#maps.whole(operation.destination);
-        this.#maps.fine(productProblem(operation));
-        this.#maps.held.set(operation.destination, 'all');
+      case 'add':
+        checkWholeMaps(this.#maps, operation);
         return;
-      case 'add': {
-        const { a, b, destination } = operation;
-        this.#maps.whole(destination);
-        for (const map of b ? [a, b] : [a]) {
-          this.#maps.whole(map);
-          this.#maps.reads(map, 'all');
-          this.#maps.same(map.shape, destination.shape);
-        }
-        this.#maps.held.set(destination, 'all');
-        return;
-      }
       case 'grid-pool': {
         const { source, pooled, mask, changed } = operation;
         for (const map of [source, pooled]) this.#maps.whole(map);
@@ -268,29 +226,6 @@ export class Verifier {
     if (order) this.#ordered.add(mask);
   }
 
-  #attendPixels({ attention, query, key, value, destination }: OperationOf<'pixel-attention'>): void {
-    for (const map of query ? [query, key, value] : [key, value]) {
-      this.#maps.whole(map);
-      this.#maps.apart(map, destination);
-      this.#maps.reads(map, 'all');
-    }
-    this.#maps.whole(destination);
-    const shapes = { query: query?.shape, key: key.shape, value: value.shape };
-    this.#maps.fine(pixelAttentionProblem(attention, shapes));
-    this.#maps.same(attendedOutput(attention, shapes), destination.shape);
-    this.#maps.held.set(destination, 'all');
-  }
-
-  #copyChannels(operation: OperationOf<'copy-channels'>): void {
-    const { source, destination, count, to } = operation;
-    const channels = destination.shape[3];
-    this.#fromWhole(operation);
-    const [N, H, W] = source.shape;
-    this.#maps.same([N, H, W, channels], destination.shape);
-    this.#maps.fine(copyProblem(operation, this.#maps.held.channelsOf(destination)));
-    this.#maps.held.set(destination, to + count === channels ? 'all' : { channels: to + count });
-  }
-
   #excite({ map, attention, pooledOver, scaled }: Excite): void {
     const { spatial } = attention;
     for (const region of [pooledOver, scaled]) {
@@ -375,13 +310,6 @@ export class Verifier {
     const before = this.#maps.held.of(destination);
     const completes = others && before === region;
     this.#maps.held.set(destination, completes || !region ? 'all' : region);
-  }
-
-  /** That an operation makes a whole map of all of another one. */
-  #fromWhole({ source, destination }: Record<'source' | 'destination', ProgramMap>): void {
-    for (const map of [source, destination]) this.#maps.whole(map);
-    this.#maps.apart(source, destination);
-    this.#maps.reads(source, 'all');
   }
 
   #onGrid({ shape: [N, H, W] }: ProgramMap, mask: ProgramMask): void {

@@ -58,9 +58,9 @@ export function attending(attention: PixelAttention, { channels, sides, fewer = 
 const whole = { patch: [1, 1], epsilon: 0 } as const;
 const qkv = (heads: number, depth: number, width = depth) => ({
   ...{ heads, depth, width },
-  query: { first: 0, step: depth },
-  key: { first: heads * depth, step: depth },
-  value: { first: 2 * heads * depth, step: width },
+  query: { first: 0, step: heads > 1 ? depth : 0 },
+  key: { first: heads * depth, step: heads > 1 ? depth : 0 },
+  value: { first: 2 * heads * depth, step: heads > 1 ? width : 0 },
 });
 
 /** Attentions of all forms, with what they read: by name. */
@@ -73,7 +73,7 @@ export const attentions: readonly (readonly [string, PixelAttention, Attended])[
   [
     'softmax of four heads',
     { by: 'softmax', ...qkv(4, 24), ...whole, scale: 24 ** -0.5 },
-    { channels: 288, sides: [16, 16] },
+    { channels: 288, sides: [12, 12] },
   ],
   [
     'softmax of heads of their own width, in patches',
@@ -83,7 +83,7 @@ export const attentions: readonly (readonly [string, PixelAttention, Attended])[
   [
     'softmax of many pixels of fewer keys',
     { by: 'softmax', ...qkv(2, 33, 40), ...whole, scale: 0.2 },
-    { channels: 220, sides: [40, 36], fewer: 4 },
+    { channels: 220, sides: [16, 24], fewer: 4 },
   ],
   [
     'softmax of one key and value for all heads',
@@ -109,7 +109,7 @@ export const attentions: readonly (readonly [string, PixelAttention, Attended])[
   [
     'linear weights of many pixels',
     { by: 'linear', ...qkv(1, 70, 65), scale: 1, epsilon: 1e-2, patch: [1, 1] },
-    { channels: 205, sides: [48, 50], fewer: 2 },
+    { channels: 205, sides: [24, 26], fewer: 2 },
   ],
   [
     'a context',
@@ -117,7 +117,7 @@ export const attentions: readonly (readonly [string, PixelAttention, Attended])[
       ...{ by: 'context', heads: 1, depth: 1, width: 64, ...whole, patch: [2, 2], scale: 1 },
       ...{ key: { first: 0, step: 0 }, value: { first: 1, step: 0 } },
     },
-    { channels: 65, sides: [32, 32] },
+    { channels: 65, sides: [16, 20] },
   ],
   [
     'a context of three heads',

@@ -46,7 +46,9 @@ export function encodePixelAttention(operation: PixelAttention): Launch[] {
     ...{ valueFirst: attention.value.first, valueStep: attention.value.step },
     ...{ scale: bitsOf(attention.scale), epsilon: bitsOf(attention.epsilon), firstGroup: 0 },
   };
-  const { sums, written } = attendedKernels[by];
+  const places = [own, attention.key, attention.value].flatMap(({ first, step }) => [first, step]);
+  const aligned = [depth, width, ...places].every((channels) => channels % 4 === 0);
+  const { sums, written } = attendedKernels(by, aligned);
   const uses: Readonly<Record<string, BufferUse>> = {
     ...(query ? { query: { map: query } } : {}),
     ...{ key: { map: key }, value: { map: value }, destination: { map: destination }, scratch: 'scratch' },

@@ -16,19 +16,16 @@ import {
   TensorProto_DataLocation,
   TensorProtoSchema,
   type ValueInfoProto,
-  ValueInfoProtoSchema,
 } from './generated/onnx_pb.js';
 import { missingForm } from './operator-sets.js';
 import { serialiseModel } from './serialise.js';
 import type { OnnxFiles, StorageOptions } from './storage.js';
 import { ElementType, floatTensor, integerTensor } from './tensor.js';
+import { type Extent, valueInfo } from './value-info.js';
 
 /** Old enough for every onnxruntime of the last years, new enough for all activations. */
 const defaultOpset = 17;
 const irVersion = 8n;
-
-/** An extent of an input: a number, or a name where any is accepted. */
-export type Extent = number | string;
 
 /** A set of operators besides ONNX's own. */
 export interface Domain {
@@ -391,24 +388,4 @@ export class GraphBuilder {
       externalData: externalData.map(([key, value]) => ({ key, value })),
     });
   }
-}
-
-/** A value's name, element type and extents; without extents only name and type are recorded. */
-export function valueInfo(
-  name: string,
-  dims: readonly Extent[] | undefined,
-  elemType: number,
-): ValueInfoProto {
-  const shape = dims && {
-    dim: dims.map((extent) => ({
-      value:
-        typeof extent === 'number'
-          ? { case: 'dimValue' as const, value: BigInt(extent) }
-          : { case: 'dimParam' as const, value: extent },
-    })),
-  };
-  return create(ValueInfoProtoSchema, {
-    name,
-    type: { value: { case: 'tensorType', value: { elemType, ...(shape ? { shape } : {}) } } },
-  });
 }

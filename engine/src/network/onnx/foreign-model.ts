@@ -1,11 +1,11 @@
 import { create } from '@bufbuild/protobuf';
 import type { Budget } from './budget.js';
-import { type Extent, valueInfo } from './builder.js';
 import { changed } from './changed.js';
 import { ModelProtoSchema, type NodeProto, type TensorProto } from './generated/onnx_pb.js';
 import type { Graph, GraphNode } from './graph.js';
 import { serialiseModel } from './serialise.js';
 import { asFloat32Tensor, ElementType, isFloatType, typedLength } from './tensor.js';
+import { type Extent, valueInfo } from './value-info.js';
 
 /** Rough size of an operator's description. */
 const bytesPerOperator = 256;

@@ -5,11 +5,12 @@ import { convolutionsOf } from '../convolutions.js';
 import type { Network } from '../network.js';
 import { withPaddings } from '../padded.js';
 import { networkShapes } from '../walk.js';
-import { type Domain, type Extent, GraphBuilder } from './builder.js';
+import { type Domain, GraphBuilder } from './builder.js';
 import { foreignDims, foreignDomains, foreignOpset } from './foreign-shape.js';
 import { maskerProperty } from './masker-metadata.js';
 import { NetworkWriter, needsAmounts } from './network-writer.js';
 import type { OnnxFiles, StorageOptions } from './storage.js';
+import type { Extent } from './value-info.js';
 
 export type { OnnxFiles } from './storage.js';
 

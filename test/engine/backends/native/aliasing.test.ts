@@ -12,7 +12,7 @@ import { randomConvolution, randomImages, smallNetwork } from '../../support/sma
 
 const native = it.skipIf(nativeBackend.unavailable !== undefined);
 const MAP_WORDS = 5;
-const INSTRUCTION_WORDS = 16;
+const INSTRUCTION_WORDS = 20;
 
 afterEach(() => vi.restoreAllMocks());
 

@@ -47,11 +47,13 @@ import {
   mapScalesKernel,
   scaleMapKernel,
 } from '../../../../engine/src/backends/webgpu/kernels/normalise-map.js';
+import { attendedKernels } from '../../../../engine/src/backends/webgpu/kernels/pixel-attention.js';
 import type { Epilogue, Residual } from '../../../../engine/src/backends/webgpu/kernels/rows.js';
 import { salientKernel } from '../../../../engine/src/backends/webgpu/kernels/salient.js';
 import { gridKernel, windowKernel } from '../../../../engine/src/backends/webgpu/kernels/windows.js';
 import { winogradKernel } from '../../../../engine/src/backends/webgpu/kernels/winograd.js';
 import { plainActivations } from '../../../../engine/src/network/activation.js';
+import { pixelWeightings } from '../../../../engine/src/network/pixel-attention.js';
 
 const activations = [...plainActivations, 'leaky-relu'] as const;
 const residuals: readonly Residual[] = ['none', 'own', 'overwritten'];
@@ -133,6 +135,9 @@ export function everyKernel(precision: Precision): readonly Limited[] {
     ...of([
       ...[...activations, 'prelu' as const].map((activation) => normaliseKernel(activation)),
       channelMomentsKernel,
+      ...pixelWeightings.flatMap((by) =>
+        [true, false].flatMap((aligned) => Object.values(attendedKernels(by, aligned)) as Kernel[]),
+      ),
       ...[true, false].flatMap((either) => [
         mapScalesKernel(either),
         scaleMapKernel(either),

@@ -3,7 +3,7 @@ import { blocksOf, type Network, run } from '@fovea/engine';
 import { importOnnx } from '@fovea/engine/onnx';
 import { describe, expect, it } from 'vitest';
 import type { GraphBuilder } from '../../../../engine/src/network/onnx/builder.js';
-import { GraphBuilder as Builder, valueInfo } from '../../../../engine/src/network/onnx/builder.js';
+import { GraphBuilder as Builder } from '../../../../engine/src/network/onnx/builder.js';
 import {
   AttributeProto_AttributeType,
   AttributeProtoSchema,
@@ -13,6 +13,7 @@ import {
   SparseTensorProtoSchema,
 } from '../../../../engine/src/network/onnx/generated/onnx_pb.js';
 import { ElementType, floatTensor, integerTensor } from '../../../../engine/src/network/onnx/tensor.js';
+import { valueInfo } from '../../../../engine/src/network/onnx/value-info.js';
 import { missingOf } from '../../support/backends.js';
 import { agrees, agreesAt, conv, floats, model, original, weights } from '../../support/onnx-graphs.js';
 import { randomImages, relativeError } from '../../support/small-network.js';

@@ -41,12 +41,30 @@ const outputPixel = `  let pixel = item / p.vectors;
   let place = y % p.patchHeight * p.patchWidth + pixel % p.queryWidth % p.patchWidth;
 `;
 
-/** Four channels of a pixel, each the values of its head by the softmax of the products: an invocation goes over all keys once. */
-const softmaxKernel: Kernel = {
-  name: 'attended softmax',
-  parameters: common,
-  bindings: [read('query'), read('key'), read('value'), destination],
-  code: `${places}${valueAt}${keyAt}${queryAt}${eachItem}
+/** A key's product with the query, and what the four channels add up, channel by channel. */
+const apart = {
+  product: `for (var d = 0u; d < p.depth; d++) { product += queryAt(pixel, queryChannel + d) * keyAt(at, keyChannel + d); }`,
+  sum: `for (var c = first; c < last; c++) { sum[c - first] += weight * valueAt(at, valueChannel + c - first); }`,
+};
+/** The same by whole vectors, where no head begins or ends inside one. */
+const together = {
+  product: `let queries = pixel * p.queryVectors + queryChannel / 4u;
+      let keys = at * p.keyVectors + keyChannel / 4u;
+      for (var d = 0u; d < p.depth / 4u; d++) { product += dot(vec4f(query[queries + d]), vec4f(key[keys + d])); }`,
+  sum: `sum += weight * vec4f(value[at * p.valueVectors + valueChannel / 4u]);`,
+};
+
+/**
+ * Four channels of a pixel, each the values of its head by the softmax of the products: an invocation goes over all keys once.
+ * @param aligned whether heads have whole vectors of channels, and begin with one
+ */
+function softmaxKernel(aligned: boolean): Kernel {
+  const { product, sum } = aligned ? together : apart;
+  return {
+    name: `attended softmax ${aligned ? 'aligned' : 'apart'}`,
+    parameters: common,
+    bindings: [read('query'), read('key'), read('value'), destination],
+    code: `${places}${aligned ? '' : valueAt + keyAt + queryAt}${eachItem}
   if (item >= p.items) { return; }
 ${outputPixel}
   var output = vec4f(0);
@@ -65,7 +83,7 @@ ${outputPixel}
     for (var i = 0u; i < p.keys; i++) {
       let at = keyPixel(image, place, i);
       var product = 0f;
-      for (var d = 0u; d < p.depth; d++) { product += queryAt(pixel, queryChannel + d) * keyAt(at, keyChannel + d); }
+      ${product}
       product *= bitcast<f32>(p.scale);
       // What is summed so far is that of a smaller maximum.
       let higher = max(most, product);
@@ -73,7 +91,7 @@ ${outputPixel}
       let weight = exp(product - higher);
       total = total * less + weight;
       sum *= less;
-      for (var c = first; c < last; c++) { sum[c - first] += weight * valueAt(at, valueChannel + c - first); }
+      ${sum}
       most = higher;
     }
     for (var c = first; c < last; c++) { output[c % 4u] = sum[c - first] / total; }
@@ -81,7 +99,8 @@ ${outputPixel}
   }
   destination[item] = stored(output);
 }`,
-};
+  };
+}
 
 /**
  * By linear weights, for each channel of a key the sum of the values times it, and behind those of the key alone: an
@@ -196,11 +215,20 @@ ${outputPixel}
 }`,
 };
 
-/** The kernels of an attention over pixels: what is summed over the keys, where that is the same for all queries, and what is written. */
-export const attendedKernels: Readonly<
-  Record<PixelWeighting, { readonly sums?: Kernel; readonly written: Kernel }>
-> = {
-  softmax: { written: softmaxKernel },
-  linear: { sums: linearSumsKernel, written: linearKernel },
-  context: { sums: contextSumsKernel, written: contextKernel },
-};
+/** What is summed over the keys, where that is the same for all queries, and what is written. */
+export interface AttendedKernels {
+  readonly sums?: Kernel;
+  readonly written: Kernel;
+}
+
+/** @param aligned whether heads have whole vectors of channels, and begin with one */
+export function attendedKernels(by: PixelWeighting, aligned: boolean): AttendedKernels {
+  switch (by) {
+    case 'softmax':
+      return { written: softmaxKernel(aligned) };
+    case 'linear':
+      return { sums: linearSumsKernel, written: linearKernel };
+    case 'context':
+      return { sums: contextSumsKernel, written: contextKernel };
+  }
+}

@@ -175,3 +175,6 @@ export function onMap(view: PixelView, map: string, channels = view.extents[0]):
   );
   return { map, extents: [channels, H, W], first: 0, dimensions, scale: 1, positive: false, one: false };
 }
+
+/** The extents of a view, but for a 1 that stands behind those of the last one. */
+export const countsOf = ({ dimensions }: PixelView): number[] => dimensions.map(count);

@@ -1,0 +1,256 @@
+import { blocksOf, run } from '@fovea/engine';
+import type { NetworkNode, PixelAttentionNode } from '@fovea/engine/backend';
+import { importOnnx, toOnnx } from '@fovea/engine/onnx';
+import { describe, expect, it } from 'vitest';
+import type { GraphBuilder } from '../../../../engine/src/network/onnx/builder.js';
+import { attending, attentions } from '../../support/attending.js';
+import { agrees, conv, densely, floats, model } from '../../support/onnx-graphs.js';
+import { randomImages, relativeError } from '../../support/small-network.js';
+
+const kinds = ({ nodes }: { nodes: readonly NetworkNode[] }) => nodes.map(({ kind }) => kind);
+const attentionsOf = ({ nodes }: { nodes: readonly NetworkNode[] }) =>
+  nodes.filter((node): node is PixelAttentionNode => node.kind === 'pixel-attention');
+
+const reshape = (g: GraphBuilder, x: string, ...extents: number[]) =>
+  g.node('Reshape', [x, g.integers(extents)]);
+const transpose = (g: GraphBuilder, x: string, ...perm: number[]) => g.node('Transpose', [x], { perm });
+const linear = (g: GraphBuilder, x: string, from: number, to: number) =>
+  g.node('Add', [floats(g, to), g.node('MatMul', [x, floats(g, from, to)])]);
+const normalised = (g: GraphBuilder, x: string, channels: number) =>
+  g.node('LayerNormalization', [x, floats(g, channels), floats(g, channels)], { axis: -1 });
+
+/** `1 / √depth`, halved between queries and keys, as PyTorch traces it from a value's extents. */
+function tracedScale(g: GraphBuilder, query: string) {
+  const depth = g.node('Cast', [g.part(g.node('Shape', [query]), 0, -1, Number.MAX_SAFE_INTEGER)], { to: 1 });
+  const scale = g.node('Div', [g.scalar(1), g.node('Sqrt', [depth])]);
+  return g.node('Sqrt', [g.node('Cast', [scale], { to: 1 })]);
+}
+
+interface Spelling {
+  /** `split` and `gather`: an operator for all three; `slice`: one each. */
+  readonly parts?: 'split' | 'gather' | 'slice';
+  readonly scale?: 'traced' | 'query' | 'products' | 'none';
+  /** Batches of heads as one extent while keys are turned. */
+  readonly flat?: boolean;
+}
+
+/** Multi-head attention of `[batch, pixels, channels]` as timm has it. */
+function attention(g: GraphBuilder, x: string, channels: number, heads: number, spelling: Spelling = {}) {
+  const { parts = 'split', scale = 'traced', flat = false } = spelling;
+  const depth = channels / heads;
+  const qkv = reshape(g, linear(g, x, channels, 3 * channels), -1, pixels, 3, heads, depth);
+  const turned = transpose(g, qkv, 2, 0, 3, 1, 4);
+  const part = (i: number) =>
+    parts === 'gather'
+      ? g.node('Gather', [turned, g.integers([i], [])], { axis: 0 })
+      : g.node('Squeeze', [g.part(turned, 0, i, 1), g.integers([0])]);
+  const [q, k, v] = [0, 1, 2].map(part) as [string, string, string];
+  const keys = flat
+    ? reshape(g, transpose(g, reshape(g, k, -1, pixels, depth), 0, 2, 1), -1, heads, depth, pixels)
+    : transpose(g, k, 0, 1, 3, 2);
+  const by = scale === 'traced' ? tracedScale(g, q) : g.scalar(depth ** -0.5);
+  const times = (value: string, on: boolean) => (on ? g.node('Mul', [value, by]) : value);
+  const products = g.node('MatMul', [
+    times(q, scale === 'traced' || scale === 'query'),
+    times(keys, scale === 'traced'),
+  ]);
+  const weights = g.node('Softmax', [times(products, scale === 'products')], { axis: -1 });
+  const heard = transpose(g, g.node('MatMul', [weights, v]), 0, 2, 1, 3);
+  return linear(g, reshape(g, heard, -1, pixels, channels), channels, channels);
+}
+
+/** Pixels of a batch that attend to each other. */
+let pixels = 64;
+
+function transformer(g: GraphBuilder, x: string, channels: number, heads: number, spelling: Spelling = {}) {
+  const attended = g.node('Add', [x, attention(g, normalised(g, x, channels), channels, heads, spelling)]);
+  const wide = g.activation(linear(g, normalised(g, attended, channels), channels, 2 * channels), 'gelu');
+  return g.node('Add', [attended, linear(g, wide, 2 * channels, channels)]);
+}
+
+/** Transformers of all pixels of an 8 x 8 map. */
+function onAllPixels(g: GraphBuilder, x: string, build: (x: string) => string, channels: number) {
+  pixels = 64;
+  const rows = transpose(g, g.node('Flatten', [x], { axis: 1 }), 0, 1);
+  const tokens = transpose(g, reshape(g, rows, -1, channels, 64), 0, 2, 1);
+  const done = transpose(g, build(tokens), 0, 2, 1);
+  return reshape(g, done, -1, channels, 8, 8);
+}
+
+/** Transformers of the pixels at the same place of 2 x 2 patches, as MobileViT unfolds an 8 x 8 map. */
+function onPatches(g: GraphBuilder, x: string, build: (x: string) => string, channels: number) {
+  pixels = 16;
+  const rows = transpose(g, reshape(g, x, -1, 2, 4, 2), 0, 2, 1, 3);
+  const patches = transpose(g, reshape(g, rows, -1, channels, 16, 4), 0, 3, 2, 1);
+  const done = build(reshape(g, patches, -1, 16, channels));
+  const back = transpose(g, reshape(g, done, -1, 4, 16, channels), 0, 3, 2, 1);
+  return reshape(g, transpose(g, reshape(g, back, -1, 4, 2, 2), 0, 2, 1, 3), -1, channels, 8, 8);
+}
+
+/** A separable attention (MobileViT V2) of the pixels at each place of 2 x 2 patches. */
+function separable(g: GraphBuilder, x: string, channels: number) {
+  const split = reshape(g, x, -1, channels, 4, 2, 4, 2);
+  const unfolded = reshape(g, transpose(g, split, 0, 1, 3, 5, 2, 4), -1, channels, 4, 16);
+  const rows = reshape(g, unfolded, 0, 1, -1);
+  const one = (value: number) => g.floats(g.fresh('one'), [1], Float32Array.of(value));
+  const normed = g.node('InstanceNormalization', [rows, one(1), one(0)], { epsilon: Float32Array.of(1e-5) });
+  const back = g.node('Reshape', [normed, g.node('Shape', [unfolded])]);
+  const scaled = g.node('Add', [g.node('Mul', [back, floats(g, channels, 1, 1)]), floats(g, channels, 1, 1)]);
+  const qkv = conv(g, scaled, channels, 2 * channels + 1, 1);
+  const [query, key, value] = [
+    [0, 1],
+    [1, channels],
+    [channels + 1, channels],
+  ].map(([first, count]) => g.channels(qkv, first!, count!)) as [string, string, string];
+  const context = g.sum(g.node('Mul', [key, g.node('Softmax', [query], { axis: -1 })]), [-1]);
+  const all = g.node('Expand', [context, g.node('Shape', [value])]);
+  const out = conv(g, g.node('Mul', [g.node('Relu', [value]), all]), channels, channels, 1);
+  const sum = reshape(g, g.node('Add', [out, unfolded]), -1, channels, 2, 2, 4, 4);
+  return reshape(g, transpose(g, sum, 0, 1, 4, 2, 5, 3), -1, channels, 8, 8);
+}
+
+/** Linear attention (EfficientViT) of two heads whose queries, keys and values of 4 channels are side by side. */
+function byLinearWeights(g: GraphBuilder, x: string) {
+  const rows = transpose(g, reshape(g, x, -1, 2, 12, 64), 0, 1, 3, 2);
+  const [q, k, v] = [0, 1, 2].map((i) => g.part(rows, -1, 4 * i, 4)) as [string, string, string];
+  const padded = g.padded(v, [0, 0, 0, 1], 1);
+  const products = g.node('MatMul', [transpose(g, g.node('Relu', [k]), 0, 1, 3, 2), padded]);
+  const sums = g.node('MatMul', [g.node('Relu', [q]), products]);
+  const ends = (first: number, last: number) =>
+    g.node('Slice', [sums, ...[[first], [last], [3], [1]].map((values) => g.integers(values))]);
+  const total = g.node('Add', [ends(-1, Number.MAX_SAFE_INTEGER), g.scalar(1e-5)]);
+  const out = transpose(g, g.node('Div', [ends(0, -1), total]), 0, 1, 3, 2);
+  return reshape(g, out, -1, 8, 8, 8);
+}
+
+const between = (from: number, to: number, build: (g: GraphBuilder, x: string) => string) =>
+  model((g, x) => conv(g, build(g, g.node('Relu', [conv(g, x, 3, from)])), to, 2));
+
+describe('attention over pixels that a file spells out', () => {
+  it.each<[string, Spelling]>([
+    ['parts and a traced scale', {}],
+    ['gathered parts, queries scaled', { parts: 'gather', scale: 'query' }],
+    ['slices, products scaled, heads flat', { parts: 'slice', scale: 'products', flat: true }],
+    ['no scale', { scale: 'none' }],
+  ])('is a node, with %s, and linear layers are blocks', async (name, spelling) => {
+    for (const [pattern, place] of [
+      ['all', onAllPixels],
+      ['patches', onPatches],
+    ] as const) {
+      const build = (g: GraphBuilder) => (x: string) =>
+        transformer(g, transformer(g, x, 8, 2, spelling), 8, 2, spelling);
+      const bytes = between(8, 8, (g, x) => place(g, x, build(g), 8));
+      const network = await agrees(bytes, `${name} ${pattern}`.replaceAll(' ', '-'));
+      expect(kinds(network)).not.toContain('foreign');
+      expect(attentionsOf(network).map(({ attention }) => attention)).toEqual(
+        [1, 2].map(() =>
+          expect.objectContaining({
+            ...{ by: 'softmax', heads: 2, depth: 4, width: 4 },
+            patch: place === onAllPixels ? [1, 1] : [2, 2],
+            scale: expect.closeTo(spelling.scale === 'none' ? 1 : 0.5, 6),
+          }),
+        ),
+      );
+      expect(blocksOf(network).filter(({ adaptive }) => adaptive)).toHaveLength(2);
+    }
+  });
+
+  it('is a context of each place, at other sizes too', async () => {
+    const network = await agrees(
+      between(6, 6, (g, x) => separable(g, x, 6)),
+      'separable',
+    );
+    expect(kinds(network)).not.toContain('foreign');
+    const [node] = attentionsOf(network);
+    expect(node?.attention).toMatchObject({ by: 'context', width: 6, patch: [2, 2] });
+    const images = randomImages({ ...network, inputShape: { channels: 3, height: 6, width: 10 } }, 1);
+    const { output } = await run(network, images, { backend: 'native' });
+    expect(relativeError(output.data, (await densely(network, images)).data)).toBeLessThan(1e-5);
+    const odd = randomImages({ ...network, inputShape: { channels: 3, height: 6, width: 9 } }, 1);
+    await expect(run(network, odd)).rejects.toThrow('a map of 6 x 9 in patches of 2 x 2');
+  });
+
+  it('has linear weights', async () => {
+    const network = await agrees(between(24, 8, byLinearWeights), 'linear');
+    expect(kinds(network)).toEqual(['convolution', 'pixel-attention', 'convolution']);
+    expect(attentionsOf(network)[0]?.attention).toEqual({
+      ...{ by: 'linear', heads: 2, depth: 4, width: 4, patch: [1, 1], scale: 1 },
+      epsilon: expect.closeTo(1e-5, 9),
+      ...{ query: { first: 0, step: 12 }, key: { first: 4, step: 12 }, value: { first: 8, step: 12 } },
+    });
+  });
+
+  it('ends in the mean of all pixels', async () => {
+    const bytes = model((g, x) => {
+      const map = conv(g, x, 3, 8);
+      pixels = 64;
+      const tokens = transpose(g, reshape(g, map, -1, 8, 64), 0, 2, 1);
+      const mean = g.mean(normalised(g, transformer(g, tokens, 8, 2), 8), [1], { keepdims: 0 });
+      return g.node('Gemm', [mean, floats(g, 8, 5)]);
+    });
+    const network = await agrees(bytes, 'tokens');
+    expect(kinds(network)).not.toContain('foreign');
+    expect(attentionsOf(network)).toHaveLength(1);
+  });
+
+  it.each<[string, (g: GraphBuilder, x: string) => string]>([
+    [
+      'a token that is no pixel',
+      (g, x) => {
+        pixels = 65;
+        const tokens = transpose(g, reshape(g, x, -1, 8, 64), 0, 2, 1);
+        const first = g.node('Mul', [g.part(tokens, 1, 0, 1), g.scalar(2)]);
+        const done = transformer(g, g.node('Concat', [first, tokens], { axis: 1 }), 8, 2);
+        return reshape(g, transpose(g, g.part(done, 1, 1, 64), 0, 2, 1), -1, 8, 8, 8);
+      },
+    ],
+    [
+      'weights over heads',
+      (g, x) => {
+        const rows = transpose(g, reshape(g, x, -1, 2, 4, 64), 0, 1, 3, 2);
+        const products = g.node('MatMul', [rows, transpose(g, rows, 0, 1, 3, 2)]);
+        const heard = g.node('MatMul', [g.node('Softmax', [products], { axis: 1 }), rows]);
+        return reshape(g, transpose(g, heard, 0, 1, 3, 2), -1, 8, 8, 8);
+      },
+    ],
+    [
+      'a bias of positions',
+      (g, x) => {
+        const rows = transpose(g, reshape(g, x, -1, 2, 4, 64), 0, 1, 3, 2);
+        const products = g.node('MatMul', [rows, transpose(g, rows, 0, 1, 3, 2)]);
+        const biased = g.node('Add', [products, floats(g, 2, 64, 64)]);
+        const heard = g.node('MatMul', [g.node('Softmax', [biased], { axis: -1 }), rows]);
+        return reshape(g, transpose(g, heard, 0, 1, 3, 2), -1, 8, 8, 8);
+      },
+    ],
+    [
+      'products that are read elsewhere',
+      (g, x) => {
+        const rows = transpose(g, reshape(g, x, -1, 2, 4, 64), 0, 1, 3, 2);
+        const products = g.node('MatMul', [rows, transpose(g, rows, 0, 1, 3, 2)]);
+        const heard = g.node('MatMul', [g.node('Softmax', [products], { axis: -1 }), rows]);
+        const map = reshape(g, transpose(g, heard, 0, 1, 3, 2), -1, 8, 8, 8);
+        return g.node('Add', [map, g.mean(products, [1, 2, 3])]);
+      },
+    ],
+  ])('agrees with onnxruntime where it has %s', async (name, build) => {
+    const network = await agrees(between(8, 8, build), name.replaceAll(' ', '-'));
+    if (name !== 'products that are read elsewhere') expect(attentionsOf(network)).toEqual([]);
+  });
+});
+
+describe('an attention over pixels that is written', () => {
+  it.each(attentions)('is read again: %s', async (name, attention, maps) => {
+    const network = attending(attention, maps);
+    const again = await importOnnx(toOnnx(network), name);
+    expect(kinds(again)).not.toContain('foreign');
+    expect(attentionsOf(again)[0]?.attention).toEqual({
+      ...attention,
+      scale: expect.closeTo(attention.scale, 6),
+      epsilon: expect.closeTo(attention.epsilon, 6),
+    });
+    const images = randomImages(network, 2);
+    const { data } = (await run(again, images, { backend: 'native' })).output;
+    expect(relativeError(data, (await densely(network, images)).data)).toBeLessThan(1e-5);
+  });
+});
