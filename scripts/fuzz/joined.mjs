@@ -1,6 +1,6 @@
 /**
- * A network that ends in halves of its channels, each scaled by its means, normalised and made larger in another way and laid side by side again, before
- * `tail` last nodes: what the built networks have none of.
+ * A network that ends in halves of its channels, each scaled by its means, normalised, attended to and made larger in another way, and laid side by side again,
+ * before `tail` last nodes: what the built networks have none of.
  */
 export function joined(network, tail) {
   const nodes = [...network.nodes];
@@ -15,7 +15,14 @@ export function joined(network, tail) {
     node(`scaled ${i}`, [`means ${i}`, `half ${i}`], { kind: 'multiply' });
     const by = ['moments', 'response'][i];
     node(`normalised ${i}`, [`scaled ${i}`], { kind: 'normalise-map', by, groups: 1, epsilon: 1e-5 });
-    node(`larger ${i}`, [`normalised ${i}`], { kind: 'resize', factor: [2, 3], interpolation });
+    const heads = { first: 0, step: half / 4 };
+    const attention = {
+      ...{ by: ['softmax', 'context'][i], heads: 4, depth: [half / 4, 1][i], width: half / 4, patch: [1, 1] },
+      ...{ scale: 1, epsilon: 0, key: heads, value: heads, ...(i === 0 ? { query: heads } : {}) },
+    };
+    const read = new Array(3 - i).fill(`normalised ${i}`);
+    node(`attended ${i}`, read, { kind: 'pixel-attention', attention });
+    node(`larger ${i}`, [`attended ${i}`], { kind: 'resize', factor: [2, 3], interpolation });
   }
   node('joined', ['larger 1', 'larger 0'], { kind: 'concat' });
   nodes.push(

@@ -1,4 +1,10 @@
-import type { Activation, ConvolutionActivation, Interpolation, MapStatistics } from '@fovea/engine/backend';
+import type {
+  Activation,
+  ConvolutionActivation,
+  Interpolation,
+  MapStatistics,
+  PixelWeighting,
+} from '@fovea/engine/backend';
 import type { AttentionKind } from '../support/attention.js';
 
 /**
@@ -40,6 +46,8 @@ export interface JoinCase {
   readonly product?: 'scale' | 'scaled' | 'square';
   /** What its values are normalised by; left out, nothing. */
   readonly statistics?: MapStatistics;
+  /** How its pixels attend to each other, as they are queries, keys and values; left out, not at all. */
+  readonly attends?: PixelWeighting;
 }
 
 export interface StemCase {

@@ -1,5 +1,6 @@
 import { Random } from '@fovea/engine';
 import type { Activation, ConvolutionActivation } from '@fovea/engine/backend';
+import { pixelWeightings } from '../../../engine/src/network/pixel-attention.js';
 import { interpolations } from '../../../engine/src/network/sampling.js';
 import { ATTENTION_KINDS } from '../support/attention.js';
 import { FAMILIES, type Family, NETWORKS, wholeNetwork } from './architectures.js';
@@ -163,8 +164,11 @@ function draw(seed: number, random: Random, { sides }: GenerateOptions): Case {
   return coin(0.25) ? { ...test, skips: skipsOf(test, coin) } : test;
 }
 
+/** Most pairs of a pixel and one that it attends to. */
+const MOST_PAIRS = 200_000;
+
 /** Joins behind a third of the blocks that have an earlier one of the same shape, or the block itself. */
-function joinsOf({ blocks }: Case, random: Random): readonly JoinCase[] {
+function joinsOf({ blocks, height, width, stem }: Case, random: Random): readonly JoinCase[] {
   const pick = <T>(list: readonly T[]): T => list[random.below(list.length)]!;
   return blocks.flatMap((block, after): JoinCase[] => {
     const before = block.stride === 1 && blocks[after - 1]?.channels === block.channels ? after - 1 : after;
@@ -173,7 +177,20 @@ function joinsOf({ blocks }: Case, random: Random): readonly JoinCase[] {
     const first = random.next();
     const product = pick([undefined, 'scale', 'scaled', 'square'] as const);
     const statistics = pick([undefined, undefined, 'moments', 'response'] as const);
-    return [{ ...join, first, ...(product ? { product } : {}), ...(statistics ? { statistics } : {}) }];
+    const drawn = pick([undefined, undefined, ...pixelWeightings]);
+    const strides = blocks.slice(0, after + 1).reduce((product, { stride }) => product * stride, 1);
+    const side = (extent: number) => Math.ceil(extent / (stem.stride * (stem.pool ? 2 : 1) * strides));
+    const pixels = side(height) * side(width);
+    // Every pixel reads all that it sees, several times over in plain loops.
+    const attends = pixels ** 2 * join.factor[0] * join.factor[1] <= MOST_PAIRS ? drawn : undefined;
+    return [
+      {
+        ...{ ...join, first },
+        ...(product ? { product } : {}),
+        ...(statistics ? { statistics } : {}),
+        ...(attends ? { attends } : {}),
+      },
+    ];
   });
 }
 

@@ -153,7 +153,7 @@ export function networkOf(test: Case, weights = true): Network {
 /** The nodes of a join behind a value. */
 function appendJoin(
   test: Case,
-  { after, of, factor, interpolation, first, product, statistics }: JoinCase,
+  { after, of, factor, interpolation, first, product, statistics, attends }: JoinCase,
   append: (node: Unnamed, output: string, inputs?: string[]) => void,
   value: string,
 ): void {
@@ -179,6 +179,20 @@ function appendJoin(
   if (statistics !== undefined) {
     const groups = statistics === 'moments' && channels % 2 === 0 ? 2 : 1;
     append({ kind: 'normalise-map', by: statistics, groups, epsilon: 1e-2 }, `${some}, normalised`);
+  }
+  if (attends) {
+    const heads = channels % 4 === 0 ? 4 : 1;
+    const width = channels / heads;
+    const own = { first: 0, step: heads > 1 ? width : 0 };
+    const attention = {
+      ...{ by: attends, heads, depth: attends === 'context' ? 1 : width, width, patch: factor, scale: 1 },
+      epsilon: attends === 'linear' ? 1e-2 : 0,
+      ...{ ...(attends === 'context' ? {} : { query: own }), key: own, value: own },
+    };
+    const multiplied = product === 'square' ? `${some}, squared` : `${some}, times means`;
+    const before = statistics ? `${some}, normalised` : product ? multiplied : some;
+    const inputs = new Array<string>(attends === 'context' ? 2 : 3).fill(before);
+    append({ kind: 'pixel-attention', attention }, `${some}, attended`, inputs);
   }
   if (!grows) return;
   const window = { kernel: factor, stride: factor, padding: [0, 0, 0, 0] } as const;

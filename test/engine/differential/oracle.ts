@@ -12,6 +12,7 @@ import type {
   ProjectionPool,
   ResizeNode,
 } from '@fovea/engine/backend';
+import { attendedPlanes } from './attended-planes.js';
 import { type Convolve, convolveInLoops, extentAfter } from './convolution.js';
 import { activated, makePlanes, type Planes } from './planes.js';
 
@@ -100,6 +101,15 @@ export async function oracle(
       }
       case 'normalise-map':
         values.set(node.output, normalisedPlanes(input, node));
+        break;
+      case 'pixel-attention':
+        values.set(
+          node.output,
+          attendedPlanes(
+            node,
+            node.inputs.map((name) => values.get(name)!),
+          ),
+        );
         break;
       case 'concat':
         values.set(node.output, sideBySide(node.inputs.map((name) => values.get(name)!)));
