@@ -136,7 +136,8 @@ void sum_linear(const Machine& machine, const AttendedWork& work, const PixelAtt
   const LinearUnit own(work, attention, unit);
   for (long i = 0; i < work.keys; i++) {
     const float* key = maps.key + keys.at(i);
-    for (long d = 0; d < attention.depth; d++) own.keys[d * work.keys + i] = std::max(0.0f, key[d]);
+    // In this order a NaN remains one.
+    for (long d = 0; d < attention.depth; d++) own.keys[d * work.keys + i] = std::max(key[d], 0.0f);
   }
   pack_values(work, attention, values, maps.value, own.values);
   const Panels& panels = work.value_panels;
@@ -164,7 +165,7 @@ void attend_linear(const Machine& machine, const AttendedWork& work, const Pixel
   for (int i = 0; i < rows; i++) {
     const float* query = maps.query + queries.at(first + i);
     float* row = positive + i * attention.depth;
-    for (long d = 0; d < attention.depth; d++) row[d] = std::max(0.0f, query[d]);
+    for (long d = 0; d < attention.depth; d++) row[d] = std::max(query[d], 0.0f);
     scratch.taps[i] = row;
     scratch.outputs[i] = sums + i * pitch;
   }

@@ -120,15 +120,36 @@ float dot_kernel(const float* a, const float* b, long length) {
   return sum_of<I>(sum);
 }
 
+// Whether a value is no number, or infinite; exponentials have powers of two for these as for others.
+inline bool has_none(const float* row, long length) {
+  for (long i = 0; i < length; i++)
+    if (!(row[i] <= 3.402823466e38f)) return true;
+  return false;
+}
+
 template <class I>
 void softmax_kernel(float* row, long length) {
   float most = row[0];
   auto most_of_lanes = I::broadcast(most);
+  auto nothing = I::zero();
+  float nothing_of_part = 0;
   over_channels<I>(
-      length, [&](long i) { most_of_lanes = I::maximum(most_of_lanes, I::load(row + i)); },
+      length,
+      [&](long i) {
+        const auto x = I::load(row + i);
+        most_of_lanes = I::maximum(most_of_lanes, x);
+        nothing = I::multiply_add(x, I::zero(), nothing);
+      },
       [&](long i, int count) {
-        for (int k = 0; k < count; k++) most = row[i + k] > most ? row[i + k] : most;
+        for (int k = 0; k < count; k++) {
+          most = row[i + k] > most ? row[i + k] : most;
+          nothing_of_part += row[i + k] * 0;
+        }
       });
+  if (!(sum_of<I>(nothing) + nothing_of_part == 0) && has_none(row, length)) {
+    for (long i = 0; i < length; i++) row[i] = __builtin_nanf("");
+    return;
+  }
   float lane[I::lanes];
   I::store(lane, most_of_lanes);
   for (int i = 0; i < I::lanes; i++) most = lane[i] > most ? lane[i] : most;
