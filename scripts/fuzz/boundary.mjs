@@ -2,6 +2,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
+import { INSTRUCTION_WORDS } from '../../engine/lib/backends/native/encoded-part.js';
 import { Random } from '../../engine/lib/random.js';
 import { arraysIn, copied, damager, thrownOnPurpose } from './boundary/damage.mjs';
 import { recordCalls } from './boundary/record.mjs';
@@ -193,7 +194,7 @@ class Boundary {
   /** Runs what was accepted: from any instruction on, stopped at times. */
   async #useProgram([handle, , , , , , instructions], number) {
     const random = this.#random;
-    const count = instructions.length / 16;
+    const count = instructions.length / INSTRUCTION_WORDS;
     const first = random.below(2) ? 0 : random.below(count + 1);
     const running = this.#addon.inferRun(
       handle,

@@ -1,6 +1,6 @@
 /**
- * A network that ends in halves of its channels, each scaled by its means, normalised, attended to and made larger in another way, and laid side by side again,
- * before `tail` last nodes: what the built networks have none of.
+ * A network that ends in halves of its channels, each scaled by its means, normalised, attended to and made larger in
+ * another way, and laid side by side again, before `tail` last nodes: what the built networks have none of.
  */
 export function joined(network, tail) {
   const nodes = [...network.nodes];

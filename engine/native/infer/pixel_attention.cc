@@ -174,8 +174,8 @@ void attend_linear(const Machine& machine, const AttendedWork& work, const Pixel
   for (int i = 0; i < rows; i++) {
     const float* row = sums + i * pitch;
     float* output = destination + outputs.at(first + i);
-    const float total = row[attention.width] + attention.epsilon;
-    for (long c = 0; c < attention.width; c++) output[c] = row[c] / total;
+    const float share = 1 / (row[attention.width] + attention.epsilon);
+    for (long c = 0; c < attention.width; c++) output[c] = row[c] * share;
   }
 }
 

@@ -1,11 +1,9 @@
 // Attention over pixels: the values of keys, weighed by how queries fit the keys.
 #pragma once
+#include "common/weighting.h"
 #include "infer/convolve.h"
 
 namespace fovea {
-
-// Mirrored by `pixelWeightings` in engine/src/network/pixel-attention.ts.
-enum class Weighting : int32_t { softmax, linear, context, count };
 
 // Heads among a map's channels: head h from `first + h * step` on.
 struct HeadChannels {

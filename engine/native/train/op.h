@@ -58,7 +58,7 @@ long product(Extents... extents) {
 
 // The tables of the op_*.cc files.
 extern const std::vector<OpKind> convolution_ops, normalisation_ops, pooling_ops, mask_ops, loss_ops, branch_ops, distil_ops, join_ops,
-    map_normalisation_ops;
+    map_normalisation_ops, pixel_attention_ops;
 
 // Finds an operation by name; nullptr when there is none.
 const OpKind* find_op(const std::string& name);

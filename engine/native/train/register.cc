@@ -15,7 +15,7 @@ namespace train {
 
 const OpKind* find_op(const std::string& name) {
   for (const auto* table : {&convolution_ops, &normalisation_ops, &pooling_ops, &mask_ops, &loss_ops, &branch_ops, &distil_ops, &join_ops,
-                            &map_normalisation_ops})
+                            &map_normalisation_ops, &pixel_attention_ops})
     for (const OpKind& kind : *table)
       if (name == kind.name) return &kind;
   return nullptr;

@@ -1,7 +1,7 @@
 import type { HeadChannels, PixelAttention, PixelWeighting } from './network.js';
 import { isEpsilon } from './normalisation.js';
 
-/** All ways in which pixels weigh each other, in the order of `Weighting` in engine/native/infer/pixel_attention.h. */
+/** All ways in which pixels weigh each other, in the order of `Weighting` in engine/native/common/weighting.h. */
 export const pixelWeightings = ['softmax', 'linear', 'context'] as const satisfies readonly PixelWeighting[];
 
 /** `[N, H, W, C]` of a map. */

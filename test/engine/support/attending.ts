@@ -128,3 +128,29 @@ export const attentions: readonly (readonly [string, PixelAttention, Attended])[
     { channels: 19, sides: [7, 3] },
   ],
 ];
+
+/** A network whose first block is followed by an attention of its pixels to each other, which is added to what it gave. */
+export function withAttention(network: Network): Network {
+  const at = network.nodes.findIndex(({ kind }) => kind === 'block');
+  const before = network.nodes[at];
+  if (before?.kind !== 'block') throw new Error('a network of blocks attends');
+  const width = before.block.branch.at(-1)!.outChannels / 2;
+  const heads = { first: 0, step: width };
+  const attention = {
+    ...({ by: 'softmax', heads: 2, patch: [1, 1] } as const),
+    ...{ depth: width, width, scale: width ** -0.5, epsilon: 0, query: heads, key: heads, value: heads },
+  };
+  const inputs = new Array<string>(3).fill(before.output);
+  const attended: NetworkNode[] = [
+    { kind: 'pixel-attention', name: 'attended', inputs, output: 'attended', attention },
+    {
+      ...{ kind: 'add', name: 'summed', inputs: ['attended', before.output], output: 'summed' },
+      activation: 'none',
+    },
+  ];
+  const rest = network.nodes.slice(at + 1).map((node) => ({
+    ...node,
+    inputs: node.inputs.map((name) => (name === before.output ? 'summed' : name)),
+  }));
+  return { ...network, nodes: [...network.nodes.slice(0, at + 1), ...attended, ...rest] };
+}

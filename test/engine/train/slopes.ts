@@ -1,9 +1,12 @@
 import { Random } from '@fovea/engine';
-import { expect } from 'vitest';
+import { beforeEach, expect } from 'vitest';
 import { type TrainBuffer, TrainProgram } from '../../../engine/src/train/train-program.js';
 
-/** The generator that tests of gradients draw from. */
-export const random = new Random(7);
+/** The generator that tests of gradients draw from: each test from its beginning, whatever others have drawn. */
+export let random = new Random(7);
+beforeEach(() => {
+  random = new Random(7);
+});
 
 /** Seeded normal values. */
 export const normal = (length: number) => Float32Array.from({ length }, () => random.normal());

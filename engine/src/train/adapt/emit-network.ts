@@ -9,6 +9,7 @@ import {
   type NetworkNode,
   type ProjectionPool,
 } from '../../network/network.js';
+import { attendedMaps } from '../../network/pixel-attention.js';
 import { pooledForProjection, windowOf } from '../../network/projection-pool.js';
 import { type BlockShape, inputOf, paddingOn } from '../../network/shapes.js';
 import type { NetworkShapes } from '../../network/walk.js';
@@ -17,6 +18,7 @@ import type { StepSettings } from '../step-settings.js';
 import { emitAttention } from './emit-attention.js';
 import type { LearnedValues } from './learned-values.js';
 import type { MaskValue, Tape, Value } from './tape.js';
+import { attendPixels } from './tape-attention.js';
 import { concat, normaliseMap, resize, slice } from './tape-joins.js';
 
 /** A masked block as a step leaves it. */
@@ -109,7 +111,14 @@ function emitNode(tape: Tape, node: NetworkNode, values: Map<string, Value>, how
     case 'block':
       return emitBlock(tape, node.block, input, how);
     case 'pixel-attention':
-      throw new FoveaError('unsupported', `gradients do not go through the attention of "${node.name}"`);
+      return attendPixels(
+        tape,
+        node.attention,
+        attendedMaps(
+          node.attention,
+          node.inputs.map((name) => values.get(name)!),
+        ),
+      );
     case 'foreign':
       throw new FoveaError(
         'unsupported',

@@ -3,6 +3,7 @@ import { nativeBackend } from '@fovea/engine/backend';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { inferAddon } from '../../../../engine/src/backends/native/addon.js';
 import * as encoding from '../../../../engine/src/backends/native/encode.js';
+import { INSTRUCTION_WORDS } from '../../../../engine/src/backends/native/encoded-part.js';
 import { OperandWriter } from '../../../../engine/src/backends/native/operands.js';
 import { builtMobileNetV2 } from '../../../../engine/src/network/built/mobilenet.js';
 import { liveRanges } from '../../../../engine/src/program/accesses.js';
@@ -12,7 +13,6 @@ import { randomConvolution, randomImages, smallNetwork } from '../../support/sma
 
 const native = it.skipIf(nativeBackend.unavailable !== undefined);
 const MAP_WORDS = 5;
-const INSTRUCTION_WORDS = 20;
 
 afterEach(() => vi.restoreAllMocks());
 
