@@ -37,7 +37,7 @@ const invocationsOf = (shader: string) => Number(/@workgroup_size\((\d+)\)/.exec
  * Accesses that look as if they met: in a sum by halves, of which one is written and the other read; and of a list that is
  * made from another one, which an earlier dispatch has made.
  */
-const APART: readonly RegExp[] = [/^sums: local \/ local \+ half$/, /^lists: l\.positions .* \/ /];
+const APART: readonly RegExp[] = [/^s(?:um|ize)s: local \/ local \+ half$/, /^lists: l\.positions .* \/ /];
 
 const conflictsOf = (shader: string) =>
   conflicts(shader).filter((conflict) => !APART.some((one) => one.test(conflict)));
