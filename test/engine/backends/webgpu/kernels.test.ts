@@ -43,7 +43,8 @@ const conflictsOf = (shader: string) =>
   conflicts(shader).filter((conflict) => !APART.some((one) => one.test(conflict)));
 
 /** Kernels that need each of their barriers; others have one after the last turn of a loop, too. */
-const WITHOUT_SPARE = /^(learned|salient|salient of many|index|normalise .*|(mean|max|response) 16 .*)$/;
+const WITHOUT_SPARE =
+  /^(learned|salient|salient of many|index|index ordered|normalise .*|(mean|max|response) 16 .*)$/;
 
 describe.each(forms)('every kernel in $precision, subgroups $subgroups', { timeout: 300_000 }, (form) => {
   const kernels = everyKernel(form.precision);
