@@ -16,7 +16,10 @@ export function listPixels(pixels: Uint8Array): Int32Array<ArrayBuffer> {
  * raster order.
  * @param order the cells of one image, each once
  */
-export function listCells(mask: Mask, order: readonly number[]): Int32Array<ArrayBuffer> {
+export function listCells(
+  mask: Pick<Mask, 'batch' | 'rows' | 'columns' | 'height' | 'width' | 'cells'>,
+  order: readonly number[],
+): Int32Array<ArrayBuffer> {
   const { batch, rows, columns, height, width, cells } = mask;
   const listed: number[] = [];
   for (let n = 0; n < batch; n++) {

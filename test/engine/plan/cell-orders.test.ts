@@ -8,9 +8,7 @@ import { everyMasker } from '../support/every-masker.js';
 import { ordered, rewritten, shuffledCells } from '../support/rewrites.js';
 import { randomImages, relativeError, smallNetwork } from '../support/small-network.js';
 
-const thereOn = (backend: string) =>
-  it.skipIf(backends.find(({ name }) => name === backend)?.missing !== undefined);
-const [native, onGpu] = ['native', 'webgpu'].map(thereOn) as [typeof it, typeof it];
+const native = it.skipIf(backends.find(({ name }) => name === 'native')?.missing !== undefined);
 
 describe('orders of the cells of a grid', () => {
   it('go by rows, by columns, to and fro, and in squares of squares', () => {
@@ -82,12 +80,6 @@ describe('a rewrite that orders cells', () => {
       expect(ratio).toBeLessThan(2.1);
     },
   );
-
-  onGpu('is said to be passed over where workgroups list cells as they come', async () => {
-    const strategy = ordered('lasnet', shuffledCells);
-    const { profile } = await run(network, randomImages(network), { strategy, backend: 'webgpu' });
-    expect(profile.ops.map(({ note }) => note).join()).toMatch(/the order of cells is passed over/);
-  });
 });
 
 const networks = {

@@ -124,7 +124,7 @@ async function requestDevice(precision: Precision): Promise<Device> {
   const subgroups = adapter.features.has('subgroups');
   const matrices = matricesOf(adapter);
   const { limits } = adapter;
-  const device = await adapter.requestDevice({
+  const wanted: GPUDeviceDescriptor = {
     requiredFeatures: [
       ...(adapter.features.has('timestamp-query') ? (['timestamp-query'] as const) : []),
       ...(precision === 'f16' ? (['shader-f16'] as const) : []),
@@ -137,6 +137,13 @@ async function requestDevice(precision: Precision): Promise<Device> {
       maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
       maxComputeWorkgroupStorageSize: limits.maxComputeWorkgroupStorageSize,
     },
+  };
+  const device = await adapter.requestDevice(wanted).catch((cause: unknown) => {
+    throw new FoveaError(
+      'backend-unavailable',
+      `${nameOf(adapter)} opens no device: ${(cause as Error).message}`,
+      { cause },
+    );
   });
   const { description, isFallbackAdapter = false } = adapter.info;
   return new Device(device, {
@@ -245,6 +252,8 @@ export class Device implements DeviceFacts {
     if (!made) {
       made = this.#compile(kernel);
       this.#pipelines.set(kernel.name, made);
+      // Not kept when it could not be made: a driver that had no memory for it may have some next time.
+      made.catch(() => this.#pipelines.delete(kernel.name));
     }
     return made;
   }

@@ -32,7 +32,7 @@ import {
   scatterAddKernel,
   scatterKernel,
 } from './kernels/maps.js';
-import { indexKernel, learnedKernel } from './kernels/masks.js';
+import { indexKernel, learnedKernel, orderedIndexKernel } from './kernels/masks.js';
 import { salientKernel } from './kernels/salient.js';
 import { gridKernel, type Lanes, windowKernel } from './kernels/windows.js';
 import {
@@ -322,8 +322,8 @@ class Encoder {
   }
 
   #index(mask: ProgramMask): Launch[] {
-    return this.lists.groupsOf(mask).map(({ firstList, count, pixels }) => ({
-      kernel: indexKernel,
+    return this.lists.groupsOf(mask).map(({ firstList, count, pixels, ordered }) => ({
+      kernel: ordered ? orderedIndexKernel : indexKernel,
       parameters: { firstList },
       buffers: { table: 'listTable', cells: 'cells', lists: 'lists', counters: 'counters' } as const,
       workgroups: [...spread(Math.ceil(pixels / GROUP)), count] as const,

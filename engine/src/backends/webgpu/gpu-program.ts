@@ -213,7 +213,10 @@ export class GpuProgram {
         workgroups: slots.offset(workgroups) ?? (workgroups as readonly [number, number, number]),
       };
     };
-    const dispatches = await Promise.all(launches.map(bind));
+    const binding = launches.map(bind);
+    // All of them have ended before what they use may be destroyed, because one has failed.
+    await Promise.allSettled(binding);
+    const dispatches = await Promise.all(binding);
     const rest = [...dispatches];
     const bound = pieces.map(
       ({ launches: { length }, work }, timed): Piece => ({ dispatches: rest.splice(0, length), work, timed }),

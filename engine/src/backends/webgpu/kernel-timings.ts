@@ -1,6 +1,6 @@
 import type { KernelTiming } from '../../profile.js';
 import type { ShaderFeatures } from './kernel.js';
-import { indexKernel } from './kernels/masks.js';
+import { indexKernel, orderedIndexKernel } from './kernels/masks.js';
 import type { Launch, Pass } from './launch.js';
 
 /** Kernels of which every adapter has but one. */
@@ -9,8 +9,8 @@ const OTHERS = 'others';
 /** What a Profile calls the kernel of a dispatch. */
 function nameOf({ effort, kernel }: Launch, { subgroups }: ShaderFeatures): string {
   if (effort) return effort.family;
-  if (kernel !== indexKernel) return OTHERS;
-  return subgroups ? 'lists by subgroups' : 'lists';
+  if (kernel !== indexKernel && kernel !== orderedIndexKernel) return OTHERS;
+  return subgroups && kernel.subgroupCode ? 'lists by subgroups' : 'lists';
 }
 
 /**

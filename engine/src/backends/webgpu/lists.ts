@@ -1,4 +1,5 @@
 import type { Program, ProgramHalo, ProgramMask, ProgramRegion } from '../../program/program.js';
+import { listCells } from '../listed-pixels.js';
 import { NONE } from './kernel.js';
 import { listFields } from './kernels/masks.js';
 
@@ -24,13 +25,15 @@ export interface ListGroup {
   readonly count: number;
   /** Of the largest. */
   readonly pixels: number;
+  /** Whether one of them has an order. */
+  readonly ordered: boolean;
 }
 
 type Row = Readonly<Record<(typeof listFields)[number], number>>;
 
 /** All lists of a program: where they lie and what makes them. */
 export class Lists {
-  /** Rows of `listFields`. */
+  /** Rows of `listFields`, and behind them the orders that some name. */
   readonly table: Uint32Array<ArrayBuffer>;
   /** Words of all lists. */
   readonly words: number;
@@ -43,8 +46,10 @@ export class Lists {
   readonly #regions = new Map<ProgramRegion, List>();
   readonly #cells = new Map<ProgramMask, List>();
   readonly #groups = new Map<ProgramMask, ListGroup[]>();
+  /** Where the orders of a mask's own pixels and of its cells stand in the table. */
+  readonly #orders = new Map<ProgramMask, { readonly pixels: number; readonly cells: number }>();
 
-  constructor({ masks, regions, halos }: Pick<Program, 'masks' | 'regions' | 'halos'>) {
+  constructor({ masks, regions, halos, steps }: Pick<Program, 'masks' | 'regions' | 'halos' | 'steps'>) {
     const firstCell = [0];
     for (const { batch, rows, columns } of masks) firstCell.push(firstCell.at(-1)! + batch * rows * columns);
     this.firstCell = firstCell;
@@ -66,26 +71,43 @@ export class Lists {
     this.words = words;
     this.counted = counted;
     this.counters = counters;
-    const table: number[] = [];
+    // They stand behind a row for each list.
+    const ordered: number[] = [];
+    const placeOrder = (listed: Iterable<number>) => {
+      const at = (this.#regions.size + this.#cells.size) * listFields.length + ordered.length;
+      for (const pixel of listed) ordered.push(pixel);
+      return at;
+    };
+    for (const operation of steps.flatMap(({ operations }) => operations)) {
+      if (operation.kind !== 'index' || !operation.order) continue;
+      const { mask, order } = operation;
+      const all = { ...mask, batch: 1, cells: new Uint8Array(order.length).fill(1) };
+      this.#orders.set(mask, { pixels: placeOrder(listCells(all, order)), cells: placeOrder(order) });
+    }
+    const rows: Row[] = [];
     for (const mask of masks) {
       const groups: ListGroup[] = [];
       const own = regions.filter((region) => region.mask === mask);
       for (let level = 0; ; level++) {
-        const rows = own
+        const made = own
           .filter((region) => levelOf(region) === level)
           .map((region) => this.#regionRow(region));
-        if (level === 0 && this.#cells.has(mask)) rows.push(this.#cellRow(mask));
-        if (rows.length === 0) break;
+        if (level === 0 && this.#cells.has(mask)) made.push(this.#cellRow(mask));
+        if (made.length === 0) break;
         groups.push({
-          firstList: table.length / listFields.length,
-          count: rows.length,
-          pixels: Math.max(...rows.map(({ pixels }) => pixels)),
+          firstList: rows.length,
+          count: made.length,
+          pixels: Math.max(...made.map(({ pixels }) => pixels)),
+          ordered: level === 0 && this.#orders.has(mask),
         });
-        for (const row of rows) table.push(...listFields.map((field) => row[field]));
+        rows.push(...made);
       }
       this.#groups.set(mask, groups);
     }
-    this.table = Uint32Array.from(table);
+    const table = rows.flatMap((row) => listFields.map((field) => row[field]));
+    this.table = new Uint32Array(table.length + ordered.length);
+    this.table.set(table);
+    this.table.set(ordered, table.length);
   }
 
   of(region: ProgramRegion): List {
@@ -105,7 +127,7 @@ export class Lists {
   #regionRow(region: ProgramRegion): Row {
     const { mask, height, width, reads } = region;
     const row = { ...this.#maskRow(mask), ...this.of(region), height, width };
-    if (!reads) return row;
+    if (!reads) return { ...row, order: this.#orders.get(mask)?.pixels ?? NONE };
     const { of, convolution } = reads;
     const { kernel, stride, padding, dilation } = convolution;
     return {
@@ -131,6 +153,7 @@ export class Lists {
       ...this.#maskRow(mask),
       ...this.#cells.get(mask)!,
       ...{ height: rows, width: columns, maskHeight: rows, maskWidth: columns },
+      order: this.#orders.get(mask)?.cells ?? NONE,
     };
   }
 
@@ -145,7 +168,7 @@ export class Lists {
       maskHeight: height,
       maskWidth: width,
       ...{ dilates: 0, positions: NONE, outHeight: 0, outWidth: 0, kernelHeight: 0, kernelWidth: 0 },
-      ...{ strideY: 1, strideX: 1, top: 0, left: 0, dilationY: 1, dilationX: 1 },
+      ...{ strideY: 1, strideX: 1, top: 0, left: 0, dilationY: 1, dilationX: 1, order: NONE },
     };
   }
 }

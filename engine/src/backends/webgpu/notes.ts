@@ -1,5 +1,4 @@
 import type { LoweredNetwork } from '../../plan/lower.js';
-import type { Operation } from '../../program/program.js';
 import type { EncodedProgram } from './encode.js';
 
 /** The network with a note at each pass that is more than one dispatch. */
@@ -10,23 +9,14 @@ export function profiledNotes(lowered: LoweredNetwork, { passes }: EncodedProgra
   );
   steps.forEach(({ owner, operations }, step) => {
     if (owner.group < 0) return;
-    const sentence = isOrdered(operations)
-      ? ORDER_NOTE
-      : operations.length > 1
-        ? fusedNote(operations.length, passes[step]!.launches.length)
-        : undefined;
-    if (!sentence) return;
+    if (operations.length === 1) return;
+    const sentence = fusedNote(operations.length, passes[step]!.launches.length);
     const key = `${owner.node}.${owner.group}`;
     const before = passNotes.get(key);
     passNotes.set(key, before ? `${before}; ${sentence}` : sentence);
   });
   return { ...lowered, passNotes };
 }
-
-const isOrdered = (operations: readonly Operation[]) =>
-  operations.some((operation) => operation.kind === 'index' && operation.order !== undefined);
-
-const ORDER_NOTE = 'the order of cells is passed over: workgroups list them as they come';
 
 function fusedNote(operations: number, dispatches: number): string {
   if (dispatches === 1) return 'fused on the GPU: one dispatch';

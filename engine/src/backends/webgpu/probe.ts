@@ -3,7 +3,7 @@ import type { Convolve, ProgramMap } from '../../program/program.js';
 import { Lists } from './lists.js';
 
 /** For dispatches over whole maps. */
-export const noLists = new Lists({ masks: [], regions: [], halos: [] });
+export const noLists = new Lists({ masks: [], regions: [], halos: [], steps: [] });
 
 /** A map that no program has, for dispatches that are timed by themselves. */
 export function probeMap(shape: ProgramMap['shape']): ProgramMap {

@@ -35,6 +35,7 @@ import {
   argumentsKernel,
   indexKernel,
   learnedKernel,
+  orderedIndexKernel,
 } from '../../../../engine/src/backends/webgpu/kernels/masks.js';
 import {
   type MatrixUnit,
@@ -166,7 +167,14 @@ export function everyKernel(precision: Precision): readonly Limited[] {
         activateOthersKernel(activation),
       ]),
       ...[scatterKernel, gatherKernel, importKernel, exportKernel],
-      ...[learnedKernel, indexKernel, argumentsKernel, salientKernel(49), salientKernel(3136)],
+      ...[
+        learnedKernel,
+        indexKernel,
+        orderedIndexKernel,
+        argumentsKernel,
+        salientKernel(49),
+        salientKernel(3136),
+      ],
     ]),
   ];
 }

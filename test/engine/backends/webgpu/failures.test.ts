@@ -35,6 +35,14 @@ function watchBuffers(device: Device, failing: RegExp): () => string[] {
   return () => [...living.values()];
 }
 
+/** Another device than the last: it has made no kernel yet. */
+async function newDevice(): Promise<Device> {
+  const { gpu } = await openDevice('f32');
+  gpu.destroy();
+  await gpu.lost;
+  return openDevice('f32');
+}
+
 function oneLaunch() {
   const operation = probeConvolution(randomConvolution(new Random(3), 'one', 8, 8, { kernel: 1 }), 4, 4);
   return encodeConvolution(operation, noLists, ruled.one(operation));
@@ -126,6 +134,20 @@ describe('after a failure, backend webgpu', { timeout: 300_000 }, () => {
       message: expect.stringContaining('the GPU was lost'),
     });
     expect((await run(network, images, options)).output.data).toEqual(before.output.data);
+  });
+
+  there('makes a kernel again that its driver could not make', async () => {
+    const network = smallNetwork();
+    const images = randomImages(network, 1);
+    const device = await newDevice();
+    const failing = vi
+      .spyOn(device.gpu, 'createComputePipelineAsync')
+      .mockRejectedValueOnce(new Error('the driver has no memory'));
+    await expect(run(network, images, options)).rejects.toThrow(/the driver has no memory/);
+    failing.mockRestore();
+    const { output } = await run(network, images, options);
+    const expected = await run(network, images, { ...options, backend: 'reference' });
+    expect(relativeError(output.data, expected.output.data)).toBeLessThan(1e-4);
   });
 
   there('opens one device for all sessions that find the last one lost', async () => {

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { customMasker, randomMasker, run } from '@fovea/engine';
+import { customMasker, learnedMasker, randomMasker, run, saliencyMasker } from '@fovea/engine';
 import { webgpuBackend, webgpuBackendWith } from '@fovea/engine/backend';
 import { describe, expect, it, vi } from 'vitest';
 import { openDevice } from '../../../../engine/src/backends/webgpu/device.js';
@@ -24,6 +24,19 @@ describe('backend webgpu', { timeout: 300_000 }, () => {
     expect(created).toEqual(before);
     expect(again.profile.ops.every(({ totalMs }) => totalMs >= 0)).toBe(true);
     expect(before.pipelines).toBeGreaterThan(5);
+  });
+
+  there('makes none for other maskers either, nor where JavaScript decides', async () => {
+    const network = smallNetwork();
+    const images = randomImages(network, 2);
+    const { created } = await openDevice('f32');
+    const asks = customMasker(({ batch, rows, columns }) => new Array(batch * rows * columns).fill(1));
+    for (const masker of [asks, saliencyMasker(0.5), learnedMasker()]) {
+      await run(network, images, { ...options, masker });
+      const before = { ...created };
+      await run(network, images, { ...options, masker });
+      expect(created).toEqual(before);
+    }
   });
 
   there('gives another program its own memory, and goes back to the first one', async () => {
@@ -117,18 +130,38 @@ describe('backend webgpu', { timeout: 300_000 }, () => {
     );
   });
 
+  /** What is found missing by a process of its own. */
+  function missingIn(script: string, env: NodeJS.ProcessEnv = {}): string {
+    const { stdout } = spawnSync(process.execPath, ['--input-type=module', '--eval', script], {
+      cwd: new URL('../../../../engine', import.meta.url).pathname,
+      env: { ...process.env, ...env },
+      encoding: 'utf8',
+    });
+    return stdout;
+  }
+
+  const check = `
+    const { webgpuBackend } = await import('@fovea/engine/backend');
+    process.stdout.write(await webgpuBackend.check());`;
+
   it.skipIf(webgpuBackend.unavailable !== undefined)(
     'says in one line what a machine without a driver lacks',
     () => {
-      const script = `
-      import { webgpuBackend } from '@fovea/engine/backend';
-      process.stdout.write(await webgpuBackend.check());`;
-      const { stdout } = spawnSync(process.execPath, ['--input-type=module', '--eval', script], {
-        cwd: new URL('../../../../engine', import.meta.url).pathname,
-        env: { ...process.env, VK_ICD_FILENAMES: '/nowhere.json', VK_DRIVER_FILES: '/nowhere.json' },
-        encoding: 'utf8',
-      });
-      expect(stdout).toMatch(/^WebGPU found no adapter: .*libvulkan\.so\.1.*VK_ICD_FILENAMES$/);
+      const nowhere = { VK_ICD_FILENAMES: '/nowhere.json', VK_DRIVER_FILES: '/nowhere.json' };
+      expect(missingIn(check, nowhere)).toMatch(
+        /^WebGPU found no adapter: .*libvulkan\.so\.1.*VK_ICD_FILENAMES$/,
+      );
     },
   );
+
+  it('names an adapter that opens no device', () => {
+    const adapter = `{
+      features: new Set(), limits: {}, info: { device: 'Example GPU', description: '' },
+      requestDevice: () => Promise.reject(new Error('too many devices')),
+    }`;
+    const gpu = `{ requestAdapter: async () => (${adapter}) }`;
+    expect(
+      missingIn(`Object.defineProperty(globalThis, 'navigator', { value: { gpu: ${gpu} } });${check}`),
+    ).toBe('Example GPU opens no device: too many devices');
+  });
 });

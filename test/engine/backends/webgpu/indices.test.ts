@@ -1,11 +1,14 @@
-import { learnedMasker, makePlan, resolveMaskers, saliencyMasker } from '@fovea/engine';
+import { learnedMasker, makePlan, resolveMaskers, type Strategy, saliencyMasker } from '@fovea/engine';
 import { receptiveRegion, spreadCells } from '@fovea/engine/backend';
 import { describe, expect, it } from 'vitest';
+import { listCells } from '../../../../engine/src/backends/listed-pixels.js';
 import { Device, openDevice } from '../../../../engine/src/backends/webgpu/device.js';
 import { GpuRun } from '../../../../engine/src/backends/webgpu/gpu-run.js';
 import { dispatchFields } from '../../../../engine/src/backends/webgpu/kernels/masks.js';
+import type { List } from '../../../../engine/src/backends/webgpu/lists.js';
 import { missingOf } from '../../support/backends.js';
-import { randomImages, smallNetwork } from '../../support/small-network.js';
+import { ordered, shuffledCells } from '../../support/rewrites.js';
+import { randomImages, type SmallNetworkOptions, smallNetwork } from '../../support/small-network.js';
 import { GuardedResident, readWords } from './guarded-resident.js';
 
 const there = it.skipIf((await missingOf('webgpu')) !== undefined);
@@ -24,8 +27,14 @@ const withSubgroups = it.skipIf(!offered);
 const NOWHERE = 0xffff_ffff;
 
 /** A run of a small network of uneven sizes, with all that it leaves on the GPU. */
-async function runGuarded(kind: 'bottleneck' | 'basic' | 'inverted', strategy: string, subgroups = false) {
-  const network = smallNetwork({ kind, groups: kind === 'bottleneck' ? 4 : 1, excite: true, channels: 13 });
+async function runGuarded(
+  kind: 'bottleneck' | 'basic' | 'inverted',
+  strategy: string | Strategy,
+  subgroups = false,
+  shape: SmallNetworkOptions = {},
+) {
+  const groups = kind === 'bottleneck' ? 4 : 1;
+  const network = smallNetwork({ kind, groups, excite: true, channels: 13, ...shape });
   const masker = kind === 'basic' ? saliencyMasker(0.4) : learnedMasker();
   const images = randomImages(network, 3);
   const [batch, height, width] = images.shape;
@@ -62,8 +71,53 @@ describe('backend webgpu', () => {
     'lists the same with operations of subgroups: %s',
     (kind) => checkLists(kind, true),
   );
+
+  // Maps of more pixels than a workgroup scans, in each of three images.
+  there.each(['bottleneck', 'basic'] as const)(
+    'lists pixels and cells in the order of cells that a rewrite gives: %s',
+    async (kind) => {
+      const shape = { height: 31, mapWidth: 29, excite: false };
+      const { resident, program, result } = await runGuarded(
+        kind,
+        ordered('unfused', shuffledCells),
+        false,
+        shape,
+      );
+      const { regions, halos, masks } = program.lowered.program;
+      const { lists } = program.encoded;
+      const words = await readWords(resident, program.shared.lists, 0, lists.words);
+      /** What is listed, from both ends, is what is active, and what is not. */
+      const expectListed = (
+        { list, pixels }: List,
+        mask: Parameters<typeof listCells>[0],
+        order: readonly number[],
+      ) => {
+        const listed = [...words.subarray(list, list + pixels)];
+        const on = listCells(mask, order);
+        const off = listCells({ ...mask, cells: mask.cells.map((cell) => 1 - cell) }, order);
+        expect(listed).toEqual([...on, ...off.toReversed()]);
+        active += on.length;
+        others += off.length;
+      };
+      let [active, others] = [0, 0];
+      const own = regions.filter(({ reads }) => !reads);
+      for (const region of own) {
+        const mask = result.masks[masks.indexOf(region.mask)]!;
+        expectListed(lists.of(region), mask, shuffledCells(mask.rows, mask.columns));
+      }
+      for (const halo of halos) {
+        const { rows, columns, ...mask } = result.masks[masks.indexOf(halo.region.mask)]!;
+        const cells = { ...mask, rows, columns, height: rows, width: columns };
+        expectListed(lists.cellsOf(halo), cells, shuffledCells(rows, columns));
+      }
+      expect([own.length, halos.length]).toEqual([masks.length, kind === 'basic' ? 0 : masks.length]);
+      expect(Math.min(active, others)).toBeGreaterThan(1000);
+      expect(await resident.touched()).toBe(0);
+    },
+  );
 });
 
+/** Every region's list, and the sizes of the dispatches over it. */
 async function checkLists(kind: 'bottleneck' | 'basic', subgroups: boolean): Promise<void> {
   const { resident, program, result } = await runGuarded(kind, 'unfused', subgroups);
   expect(resident.device.subgroups).toBe(subgroups);

@@ -37,13 +37,14 @@ const invocationsOf = (shader: string) => Number(/@workgroup_size\((\d+)\)/.exec
  * Accesses that look as if they met: in a sum by halves, of which one is written and the other read; and of a list that is
  * made from another one, which an earlier dispatch has made.
  */
-const APART: readonly RegExp[] = [/^sums: local \/ local \+ half$/, /^lists: l\.positions .* \/ /];
+const APART: readonly RegExp[] = [/^s(?:um|ize)s: local \/ local \+ half$/, /^lists: l\.positions .* \/ /];
 
 const conflictsOf = (shader: string) =>
   conflicts(shader).filter((conflict) => !APART.some((one) => one.test(conflict)));
 
 /** Kernels that need each of their barriers; others have one after the last turn of a loop, too. */
-const WITHOUT_SPARE = /^(learned|salient|salient of many|index|normalise .*|(mean|max|response) 16 .*)$/;
+const WITHOUT_SPARE =
+  /^(learned|salient|salient of many|index|index ordered|normalise .*|(mean|max|response) 16 .*)$/;
 
 describe.each(forms)('every kernel in $precision, subgroups $subgroups', { timeout: 300_000 }, (form) => {
   const kernels = everyKernel(form.precision);

@@ -1,6 +1,7 @@
 import { eachItem, type Kernel } from '../kernel.js';
 import { type ActivationKind, activationCode, activationParameters } from './activation.js';
 import { rowBindings, rowCode, rowParameters } from './rows.js';
+import { SUM_UNIT } from './units.js';
 
 /** How an attention's scales are made of what was pooled: the variants of its kernel. */
 export interface ScalesForm {
@@ -73,7 +74,7 @@ const matrix = `    var sum = vec4f(gate[p.gateBias + vector]);
       sum = fma(vec4f(scratch[hidden + c / 4u][c % 4u]), vec4f(gate[c * p.vectors + vector]), sum);
     }`;
 
-/** The mean of the channels' norms, to which every invocation adds up what it has itself. */
+/** The mean of the channels' norms, in units of sums, to which every invocation adds up what it has itself. */
 const meanNorm = `  var own = 0f;
   for (var vector = local; vector < p.vectors; vector += 256u) {
     let there = vec4u(0u, 1u, 2u, 3u) + 4u * vector < vec4u(p.channels);
@@ -83,7 +84,7 @@ const meanNorm = `  var own = 0f;
   workgroupBarrier();
   var norms = 0f;
   for (var i = 0u; i < 256u; i++) { norms += sums[i]; }
-  let inverse = 1 / (norms / f32(p.channels) + bitcast<f32>(p.epsilon));`;
+  let inverse = 1 / max(norms / f32(p.channels) + bitcast<f32>(p.epsilon) * ${SUM_UNIT}, 0x1p-126f);`;
 
 const response = `    let sum = fma(scratch[hidden + vector] * inverse, vec4f(gate[vector]), vec4f(gate[p.gateBias + vector]));`;
 
@@ -120,10 +121,10 @@ ${eachItem}
   for (var vector = 0u; vector < p.vectors; vector++) {
     let value = vec4f(map[pixel * p.vectors + vector]) * scratch[scales + vector];
     let there = vec4u(0u, 1u, 2u, 3u) + 4u * vector < vec4u(p.channels);
-    sum += select(vec4f(0), value, there);
+    sum += select(vec4f(0), value * ${SUM_UNIT}, there);
     most = select(most, max(most, value), there);
   }
-  let mean = (sum.x + sum.y + sum.z + sum.w) / f32(p.channels);
+  let mean = (sum.x + sum.y + sum.z + sum.w) / (f32(p.channels) * ${SUM_UNIT});
   scratch[p.summaries + pixel] = vec4f(mean, max(max(most.x, most.y), max(most.z, most.w)), 0, 0);
 }`,
 };

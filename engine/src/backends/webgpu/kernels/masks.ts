@@ -40,6 +40,8 @@ export const listFields = [
   // What a convolution reads of the pixels found before: `positions` of those, or NONE for the mask's own.
   ...['dilates', 'positions', 'outHeight', 'outWidth'],
   ...['kernelHeight', 'kernelWidth', 'strideY', 'strideX', 'top', 'left', 'dilationY', 'dilationX'],
+  // Where the pixels of one image stand in the table, in the order in which they are listed; NONE where that does not matter.
+  'order',
 ] as const;
 
 const listRow = `struct List { ${listFields.map((name) => `${name}: u32,`).join(' ')} }`;
@@ -71,6 +73,13 @@ fn isRead(l: List, n: u32, y: u32, x: u32) -> bool {
     }
   }
   return false;
+}
+fn isListed(l: List, pixel: u32) -> bool {
+  let x = pixel % l.width;
+  let y = pixel / l.width % l.height;
+  let n = pixel / (l.width * l.height);
+  if (l.dilates == 1u) { return isRead(l, n, y, x); }
+  return cellIsOn(l, n, y, x);
 }`;
 
 /** Whether the invocation's pixel is in a list, `on`; `here` when there is such a pixel at all. */
@@ -81,12 +90,7 @@ const pixelCode = `
   let pixel = start + local;
   let here = pixel < l.pixels;
   var on = false;
-  if (here) {
-    let x = pixel % l.width;
-    let y = pixel / l.width % l.height;
-    let n = pixel / (l.width * l.height);
-    if (l.dilates == 1u) { on = isRead(l, n, y, x); } else { on = cellIsOn(l, n, y, x); }
-  }`;
+  if (here) { on = isListed(l, pixel); }`;
 
 /** Writes the pixel `inside` places behind the workgroup's first of its kind; where pixels went stands behind the list. */
 const placeCode = `
@@ -101,27 +105,8 @@ const placeCode = `
   }
 }`;
 
-/**
- * From a mask's cells to lists of pixels: each workgroup scans a stretch of pixels and takes room for its active ones at the
- * front of the list, for the others at the back, and notes for each pixel where it went. The order of workgroups in a
- * list may differ from run to run; rows are independent, so results do not.
- */
-export const indexKernel: Kernel = {
-  name: 'index',
-  parameters: ['firstList'],
-  bindings: [
-    { name: 'table', access: 'read', element: 'u32' },
-    { name: 'cells', access: 'read', element: 'u32' },
-    { name: 'lists', access: 'write', element: 'u32' },
-    { name: 'counters', access: 'write', element: 'atomic<u32>' },
-  ],
-  code: `${listCode}
-var<workgroup> ends: array<u32, ${GROUP}>;
-var<workgroup> firstOn: u32;
-var<workgroup> firstOff: u32;
-@compute @workgroup_size(${GROUP})
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {${pixelCode}
-  ends[local] = select(0u, 1u, on);
+/** Sums of `ends` up to each, in their places. */
+const scanCode = `
   workgroupBarrier();
   for (var reach = 1u; reach < ${GROUP}u; reach *= 2u) {
     var before = 0u;
@@ -130,7 +115,33 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     ends[local] += before;
     workgroupBarrier();
   }
-  let found = ends[${GROUP - 1}u];
+  let found = ends[${GROUP - 1}u];`;
+
+const indexing: Pick<Kernel, 'parameters' | 'bindings'> = {
+  parameters: ['firstList'],
+  bindings: [
+    { name: 'table', access: 'read', element: 'u32' },
+    { name: 'cells', access: 'read', element: 'u32' },
+    { name: 'lists', access: 'write', element: 'u32' },
+    { name: 'counters', access: 'write', element: 'atomic<u32>' },
+  ],
+};
+
+/**
+ * From a mask's cells to lists of pixels: each workgroup scans a stretch of pixels and takes room for its active ones at the
+ * front of the list, for the others at the back, and notes for each pixel where it went. The order of workgroups in a
+ * list may differ from run to run; rows are independent, so results do not.
+ */
+export const indexKernel: Kernel = {
+  name: 'index',
+  ...indexing,
+  code: `${listCode}
+var<workgroup> ends: array<u32, ${GROUP}>;
+var<workgroup> firstOn: u32;
+var<workgroup> firstOff: u32;
+@compute @workgroup_size(${GROUP})
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {${pixelCode}
+  ends[local] = select(0u, 1u, on);${scanCode}
   if (local == 0u) {
     firstOn = atomicAdd(&counters[l.counter], found);
     firstOff = atomicAdd(&counters[l.counter + 1u], min(${GROUP}u, l.pixels - start) - found);
@@ -166,6 +177,59 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   }
   workgroupBarrier();
   let inside = select(ours.y + off0, ours.x + on0, on);${placeCode}`,
+};
+
+/**
+ * The same where some lists have an order. All of such a list is one workgroup's, each invocation of which goes through a
+ * stretch of the order, counts what is active in it, and then puts that in its place.
+ */
+export const orderedIndexKernel: Kernel = {
+  name: 'index ordered',
+  ...indexing,
+  code: `${listCode}
+fn pixelAt(l: List, place: u32) -> u32 {
+  if (l.order == NONE) { return place; }
+  let plane = l.width * l.height;
+  return place / plane * plane + table[l.order + place % plane];
+}
+var<workgroup> ends: array<u32, ${GROUP}>;
+var<workgroup> firstOn: u32;
+var<workgroup> firstOff: u32;
+@compute @workgroup_size(${GROUP})
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
+  let l = listOf(p.firstList + group.z);
+  let number = group.x + group.y * groups.x;
+  if (l.order != NONE && number > 0u) { return; }
+  let each = select((l.pixels + ${GROUP - 1}u) / ${GROUP}u, 1u, l.order == NONE);
+  let start = number * ${GROUP}u * each;
+  if (start >= l.pixels) { return; }
+  let first = start + local * each;
+  let last = min(first + each, l.pixels);
+  var own = 0u;
+  for (var place = first; place < last; place++) { own += select(0u, 1u, isListed(l, pixelAt(l, place))); }
+  ends[local] = own;${scanCode}
+  if (local == 0u) {
+    firstOn = atomicAdd(&counters[l.counter], found);
+    firstOff = atomicAdd(&counters[l.counter + 1u], min(${GROUP}u * each, l.pixels - start) - found);
+  }
+  workgroupBarrier();
+  let before = ends[local] - own;
+  var placeOn = firstOn + before;
+  var placeOff = firstOff + first - start - before;
+  for (var place = first; place < last; place++) {
+    let pixel = pixelAt(l, place);
+    let position = l.list + l.pixels + pixel;
+    if (isListed(l, pixel)) {
+      lists[l.list + placeOn] = pixel;
+      lists[position] = placeOn;
+      placeOn++;
+    } else {
+      lists[l.list + l.pixels - 1u - placeOff] = pixel;
+      lists[position] = NONE;
+      placeOff++;
+    }
+  }
+}`,
 };
 
 /**

@@ -1,6 +1,7 @@
 import type { Kernel } from '../kernel.js';
 import { activationCode, activationParameters, type ConvolutionActivationKind } from './activation.js';
 import { rowBindings, rowCode, rowParameters } from './rows.js';
+import { SUM_UNIT, unitCode } from './units.js';
 
 /** Rows that a workgroup normalises, 16 invocations each. */
 export const NORMALISED_ROWS = 16;
@@ -8,7 +9,7 @@ export const NORMALISED_ROWS = 16;
 /**
  * Normalises the channels of each row in place, and activates them. Scale and shift stand behind a convolution's weights.
  * The variance is that of centred values: of sums of squares a large mean would take all digits. Not centred, the mean
- * counts as 0.
+ * counts as 0. Means, variance and epsilon are those of values times a unit that keeps squares inside float32.
  */
 export function normaliseKernel(activation: ConvolutionActivationKind): Kernel {
   const functions: Parameters<typeof activationCode>[0] =
@@ -31,7 +32,9 @@ export function normaliseKernel(activation: ConvolutionActivationKind): Kernel {
     ],
     code: `${activationCode(functions)}
 ${rowCode}
+${unitCode}
 var<workgroup> sums: array<f32, 256>;
+var<workgroup> sizes: array<f32, 256>;
 fn total(local: u32, own: f32) -> f32 {
   workgroupBarrier();
   sums[local] = own;
@@ -54,20 +57,32 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   // All invocations take part in every sum.
   let last = select(0u, p.vectors, isRow);
   var sum = 0f;
-  for (var vector = lane; vector < last; vector += 16u) { sum += dot(centred(vec4f(map[first + vector]), vector, 0), vec4f(1)); }
-  let near = select(0, total(local, sum) / f32(p.channels), p.centred == 1u);
+  var size = vec4f(0);
+  for (var vector = lane; vector < last; vector += 16u) {
+    let x = centred(vec4f(map[first + vector]), vector, 0);
+    sum += dot(x, vec4f(${SUM_UNIT}));
+    size = max(size, abs(x));
+  }
+  sizes[local] = max(max(size.x, size.y), max(size.z, size.w));
+  let all = total(local, sum);
+  let deviation = sqrt(bitcast<f32>(p.epsilon));
+  var most = deviation;
+  for (var i = 0u; i < 16u; i++) { most = max(most, sizes[local / 16u * 16u + i]); }
+  let unit = unitOf(most);
+  let near = select(0, all / (f32(p.channels) * ${SUM_UNIT}) * unit, p.centred == 1u);
   var rest = 0f;
-  for (var vector = lane; vector < last; vector += 16u) { rest += dot(centred(vec4f(map[first + vector]), vector, near), vec4f(1)); }
+  for (var vector = lane; vector < last; vector += 16u) { rest += dot(centred(vec4f(map[first + vector]) * unit, vector, near), vec4f(1)); }
   // What rounding has left in the mean.
   let mean = near + select(0, total(local, rest) / f32(p.channels), p.centred == 1u);
   var squares = 0f;
   for (var vector = lane; vector < last; vector += 16u) {
-    let x = centred(vec4f(map[first + vector]), vector, mean);
+    let x = centred(vec4f(map[first + vector]) * unit, vector, mean);
     squares += dot(x, x);
   }
-  let inverse = inverseSqrt(total(local, squares) / f32(p.channels) + bitcast<f32>(p.epsilon));
+  let epsilon = max(select((deviation * unit) * (deviation * unit), bitcast<f32>(p.epsilon), unit == 1), 0x1p-126f);
+  let inverse = inverseSqrt(total(local, squares) / f32(p.channels) + epsilon);
   for (var vector = lane; vector < last; vector += 16u) {
-    let x = centred(vec4f(map[first + vector]), vector, mean) * inverse;
+    let x = centred(vec4f(map[first + vector]) * unit, vector, mean) * inverse;
     let value = x * vec4f(weights[p.scale + vector]) + vec4f(weights[p.scale + p.vectors + vector]);
     map[first + vector] = stored(${result});
   }
