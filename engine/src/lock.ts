@@ -85,7 +85,9 @@ async function tryLock(path: string, beatMs: number): Promise<Release | LockHold
     makeFolder(dirname(path));
     removeAbandoned(dirname(path));
     await writeFile(fresh, own, { flag: 'wx' });
-    for (let deadline = performance.now() + patienceMs; performance.now() < deadline; ) {
+    let deadline = performance.now() + patienceMs;
+    // Once in any case: a machine may sleep between the two.
+    do {
       if (await appears(fresh, path, own)) return await keep(path, own, beatMs);
       const found = await contentOf(path);
       if (found === undefined) continue;
@@ -96,7 +98,7 @@ async function tryLock(path: string, beatMs: number): Promise<Release | LockHold
         deadline = performance.now() + patienceMs;
       }
       await removeAbandonedLock(path, found);
-    }
+    } while (performance.now() < deadline);
   } catch (cause) {
     if (cause instanceof FoveaError) throw cause;
     throw new FoveaError('io', `cannot write ${path}: ${writeRefusal(cause)}`, { cause });

@@ -39,6 +39,7 @@ export { median } from '../run/median.js';
 export { type CheckedRun, checkAgainstPlain, type PlainCheck } from '../run/plain-run.js';
 export { defaultThreads, prepare } from '../run/prepare.js';
 export { mostThreads } from '../threads.js';
+export { holdingCheckpoint } from '../train/checkpoint-lock.js';
 export {
   firstSkipped,
   leftOutOf,
