@@ -29,6 +29,7 @@ export { calibrationSeconds } from '../predict/calibrate/options.js';
 export { gpuCalibrationOf } from '../predict/gpu/gpu-calibration.js';
 export { readGpuCalibration } from '../predict/gpu/this-gpu.js';
 export { resolveDevice } from '../predict/options.js';
+export { calibrationLock } from '../predict/this-machine.js';
 export { flopsLeft } from '../profile.js';
 export { checkWritable, replaceFile } from '../replace-file.js';
 export { ambientSignal } from '../run/ambient-signal.js';

@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { calibrationPath } from '@fovea/engine/predict';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { useDataFolder } from '../../../support/data-folder.js';
 import { until } from '../../waiting.js';
@@ -138,7 +139,7 @@ describe('fovea sweep', () => {
       ...{ kind: 'calibrate', networks: undefined, threads: undefined, seconds: 1 },
     });
     expect(calibrated.records[0].result.device.source).toEqual(expect.any(String));
-    expect(existsSync(join(folder, 'data', 'this-machine.json'))).toBe(true);
+    expect(existsSync(calibrationPath())).toBe(true);
   });
 
   it.each([
