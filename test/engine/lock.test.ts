@@ -67,7 +67,7 @@ describe('a lock', () => {
     await expect(takeLock(path, 'it')).rejects.toThrow('another machine or container');
     const before = Date.now() / 1000 - 61;
     utimesSync(path, before, before);
-    await (await takeLock(path, 'it', 50))();
+    await (await takeLock(path, 'it', { beatMs: 50 }))();
   });
 
   // A clock jumps when a machine wakes up, and machines that share a folder may have theirs minutes apart.
@@ -77,9 +77,9 @@ describe('a lock', () => {
     utimesSync(path, stamped, stamped);
     let beat = stamped;
     const beating = setInterval(() => utimesSync(path, ++beat, beat), 500);
-    await expect(takeLock(path, 'it', 1000).finally(() => clearInterval(beating))).rejects.toThrow(
-      'another machine',
-    );
+    await expect(
+      takeLock(path, 'it', { beatMs: 1000 }).finally(() => clearInterval(beating)),
+    ).rejects.toThrow('another machine');
     expect(readFileSync(path, 'utf8')).toContain('999999999');
   });
 
@@ -100,7 +100,7 @@ describe('a lock', () => {
   });
 
   it('says that its holder is alive by the clock that stamps files where it is', async () => {
-    const release = await takeLock(path, 'it', 20);
+    const release = await takeLock(path, 'it', { beatMs: 20 });
     const clock = vi.spyOn(Date, 'now').mockReturnValue(0);
     vi.useFakeTimers({ toFake: ['Date'], now: 0 });
     try {

@@ -2,7 +2,7 @@ import type { Stats } from 'node:fs';
 import { type FileHandle, open, readFile, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { FoveaError } from '@fovea/engine/errors';
-import { makeFolder, refusal, takeLock, writeRefusal } from '@fovea/engine/files';
+import { type LockOptions, makeFolder, refusal, takeLock, writeRefusal } from '@fovea/engine/files';
 import { canonicalJson, type PointRecord } from '../point.js';
 import type { SweepSpace } from '../space/space.js';
 
@@ -52,10 +52,11 @@ export class Journal {
 
   /**
    * Opens a journal, with what earlier runs left in it.
+   * @param lock how its lock is taken
    * @throws FoveaError `bad-argument` while another process has it open, `io` when it cannot be read or written
    */
-  static async open(path: string, sweep: string): Promise<Journal> {
-    const unlock = await takeLock(`${path}.lock`, `sweep ${sweep}`);
+  static async open(path: string, sweep: string, lock: LockOptions = {}): Promise<Journal> {
+    const unlock = await takeLock(`${path}.lock`, `sweep ${sweep}`, lock);
     try {
       const journal = new Journal(path, sweep, await open(path, 'a+'), unlock);
       await journal.#load();
