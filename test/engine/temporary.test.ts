@@ -99,6 +99,32 @@ describe('temporary files', () => {
   );
 });
 
+describe('the space that numbers of processes count in', () => {
+  /** As a process finds it that is started anew, and is told another identity of the machine. */
+  const spaceWith = async (machine: string) => {
+    vi.resetModules();
+    vi.doMock(import('node:fs'), async (original) => {
+      const fs = await original();
+      const readFileSync = ((path: string, encoding: 'utf8') =>
+        path === '/etc/machine-id' ? machine : fs.readFileSync(path, encoding)) as typeof fs.readFileSync;
+      return { ...fs, readFileSync };
+    });
+    try {
+      return (await import('../../engine/src/running-process.js')).processSpace;
+    } finally {
+      vi.doUnmock('node:fs');
+      vi.resetModules();
+    }
+  };
+
+  it('is that of one machine, also where others have its name', async () => {
+    const [own, again, other] = [await spaceWith('a\n'), await spaceWith('a\n'), await spaceWith('b\n')];
+    expect(own).toMatch(/^[0-9a-f]{16}$/);
+    expect(again).toBe(own);
+    expect(other).not.toBe(own);
+  });
+});
+
 describe('a running process', () => {
   it('is one with that number, and no group of them', () => {
     expect([process.pid, 0, -1, 1.5, Number.NaN, ended()].map(isRunning)).toEqual([
