@@ -43,7 +43,14 @@ export interface LockHolder {
 }
 
 /** Gives a lock back. */
-export type Release = () => Promise<void>;
+export interface Release {
+  (): Promise<void>;
+  /**
+   * Whether another process has it by now: one that slept, or was held up, for longer than others wait finds it taken when
+   * it goes on, and must not write any more.
+   */
+  isLost(): Promise<boolean>;
+}
 
 /** How a lock is taken. */
 export interface LockOptions {
@@ -239,11 +246,13 @@ async function ageOf(path: string): Promise<number | undefined> {
 
 /**
  * Whether the holder of a lock says that it is alive while that is waited for. A clock that jumps, as after a machine has
- * slept, makes every lock look abandoned until its holder has said so again.
+ * slept, makes every lock look abandoned until its holder has said so again. Time is counted in looks: this process may
+ * have slept as well.
  */
 async function isHeardOf(path: string, waitMs: number): Promise<boolean> {
   const before = await modifiedMs(path);
-  for (const deadline = performance.now() + waitMs; performance.now() < deadline; await delay(watchMs)) {
+  for (let left = Math.ceil(waitMs / watchMs); left > 0; left--) {
+    await delay(watchMs);
     // Opened, since a folder on a network shows an old time of a file that is not.
     await contentOf(path);
     if ((await modifiedMs(path)) !== before) return true;
@@ -314,9 +323,14 @@ async function keep(path: string, own: string, beatMs: number): Promise<Release>
     else if ((await contentOf(path)) === own) await lutimes(path, new Date(), new Date());
   };
   const timer = setInterval(() => void beat().catch(() => undefined), beatMs).unref();
-  return async () => {
+  const release = async () => {
     clearInterval(timer);
     await file?.close().catch(() => undefined);
     if ((await contentOf(path)) === own) await rm(path, { force: true });
   };
+  const isLost = async () => {
+    const content = await contentOf(path);
+    return content !== undefined && content !== own;
+  };
+  return Object.assign(release, { isLost });
 }

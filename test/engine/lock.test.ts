@@ -83,6 +83,21 @@ describe('a lock', () => {
     expect(readFileSync(path, 'utf8')).toContain('999999999');
   });
 
+  it('of another machine is respected by one that has slept while it watched it', async () => {
+    writeFileSync(path, '999999999 0123456789abcdef 1\n');
+    utimesSync(path, 1000, 1000);
+    let slept = 0;
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => (slept += 3600_000));
+    let beat = 1000;
+    const beating = setInterval(() => utimesSync(path, ++beat, beat), 200);
+    try {
+      await expect(takeLock(path, 'it', { beatMs: 5000 })).rejects.toThrow('another machine');
+    } finally {
+      clearInterval(beating);
+      clock.mockRestore();
+    }
+  });
+
   it("of another machine is watched by those who would act on its being nobody's", async () => {
     writeFileSync(path, '999999999 0123456789abcdef 1\n');
     utimesSync(path, 1000, 1000);
@@ -198,7 +213,11 @@ describe('a lock', () => {
   it('that was lost to another process is not given back in its place', async () => {
     const release = await takeLock(path, 'it');
     const other = `1 ${processSpace} \n`;
+    expect(await release.isLost()).toBe(false);
+    rmSync(path);
+    expect(await release.isLost()).toBe(false);
     writeFileSync(path, other);
+    expect(await release.isLost()).toBe(true);
     await release();
     expect(existsSync(path) && readFileSync(path, 'utf8')).toBe(other);
   });
