@@ -1,10 +1,13 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
+import { FoveaError } from '../errors.js';
 import { type Release, takeLock } from '../lock.js';
 import { checkWritable, targetOf } from '../replace-file.js';
 
 /** A run of this process that keeps its state in a file. */
 interface Holder {
+  /** Of the lock. */
+  readonly path: string;
   readonly release: Release;
   readonly signal: AbortSignal | undefined;
   readonly ended: Promise<void>;
@@ -13,8 +16,8 @@ interface Holder {
 /** By the path of their locks. */
 const holders = new Map<string, Holder>();
 
-/** The lock that the code around holds already. */
-const heldAround = new AsyncLocalStorage<string>();
+/** What the code around holds already. */
+const heldAround = new AsyncLocalStorage<Holder>();
 
 /** How long a run that was aborted may take for the step in hand, before it is taken for one that was terminated. */
 const longestEndingMs = 30_000;
@@ -37,17 +40,17 @@ export async function holdingCheckpoint<Result>(
   if (checkpoint === undefined) return work();
   await checkWritable(checkpoint);
   const path = `${await targetOf(checkpoint)}.lock`;
-  if (heldAround.getStore() === path) return work();
+  if (heldAround.getStore()?.path === path) return work();
   await abortedEnded(path, endingMs);
   const release = await takeLock(path, `a run that keeps its state in ${checkpoint}`);
   let end!: () => void;
   const ended = new Promise<void>((resolve) => {
     end = resolve;
   });
-  const holder = { release, signal, ended };
+  const holder = { path, release, signal, ended };
   holders.set(path, holder);
   try {
-    return await heldAround.run(path, work);
+    return await heldAround.run(holder, work);
   } finally {
     // One that was given up must not take the lock from who has it now.
     if (holders.get(path) === holder) {
@@ -56,6 +59,20 @@ export async function holdingCheckpoint<Result>(
     }
     end();
   }
+}
+
+/**
+ * Makes sure that the run around still holds its checkpoint: one that slept, or was held up, for longer than others wait
+ * must not write over the state of the run that has it by now.
+ * @throws FoveaError `io`
+ */
+export async function checkStillHeld(checkpoint: string): Promise<void> {
+  const holder = heldAround.getStore();
+  if (!holder || (holders.get(holder.path) === holder && !(await holder.release.isLost()))) return;
+  throw new FoveaError(
+    'io',
+    `cannot save ${checkpoint}: another run keeps its state there by now, which had heard nothing of this one`,
+  );
 }
 
 /**

@@ -3,7 +3,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { processSpace, startOf } from '@fovea/engine/files';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { holdingCheckpoint } from '../../../engine/src/train/checkpoint-lock.js';
+import { checkStillHeld, holdingCheckpoint } from '../../../engine/src/train/checkpoint-lock.js';
 
 let folder: string;
 let checkpoint: string;
@@ -77,7 +77,12 @@ describe('the checkpoint of a run', () => {
   it('is taken over from a run that was terminated and never ends, which takes nothing from the next', async () => {
     const { end, work } = slow();
     const controller = new AbortController();
-    const first = holdingCheckpoint(checkpoint, controller.signal, work);
+    const first = holdingCheckpoint(checkpoint, controller.signal, async () => {
+      await checkStillHeld(checkpoint);
+      await work();
+      // What comes back all the same writes over nothing.
+      await expect(checkStillHeld(checkpoint)).rejects.toThrow('another run keeps its state there by now');
+    });
     await expect.poll(() => existsSync(`${checkpoint}.lock`)).toBe(true);
     controller.abort();
     const next = async () => {
@@ -87,6 +92,19 @@ describe('the checkpoint of a run', () => {
     };
     expect(await holdingCheckpoint(checkpoint, undefined, next, 20)).toBe(true);
     expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it('is not saved any more when another machine has it, which took this one for dead while that slept', async () => {
+    const state = async () => {
+      await checkStillHeld(checkpoint);
+      writeFileSync(`${checkpoint}.lock`, '999999999 0123456789abcdef 1\n');
+      await checkStillHeld(checkpoint);
+    };
+    await expect(holdingCheckpoint(checkpoint, undefined, state)).rejects.toMatchObject({
+      code: 'io',
+      message: expect.stringContaining('another run keeps its state there by now'),
+    });
+    expect(readdirSync(folder)).toEqual(['run.state.lock']);
   });
 
   it('has to be in a folder that is there: none is made for its lock', async () => {
