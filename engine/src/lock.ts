@@ -1,8 +1,19 @@
-import { type FileHandle, link, open, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import {
+  type FileHandle,
+  link,
+  lstat,
+  lutimes,
+  open,
+  readFile,
+  readlink,
+  rm,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { FoveaError } from './errors.js';
-import { writeRefusal } from './file.js';
+import { diskRefusal, writeRefusal } from './file.js';
 import { makeFolder } from './make-folder.js';
 import { isRunning, processSpace, startOf } from './running-process.js';
 import { removeAbandoned, temporaryName } from './temporary.js';
@@ -32,17 +43,34 @@ export interface LockHolder {
 }
 
 /** Gives a lock back. */
-export type Release = () => Promise<void>;
+export interface Release {
+  (): Promise<void>;
+  /**
+   * Whether another process has it by now: one that slept, or was held up, for longer than others wait finds it taken when
+   * it goes on, and must not write any more.
+   */
+  isLost(): Promise<boolean>;
+}
+
+/** How a lock is taken. */
+export interface LockOptions {
+  /** How often holders say that they are alive, all the same. */
+  readonly beatMs?: number;
+  /**
+   * A full disk does not prevent it, for work that makes room: the lock is then a symbolic link that leads to its content,
+   * which has its place in the folder.
+   */
+  readonly withoutRoom?: boolean;
+}
 
 /**
  * Takes a file that says which process works on something, so that two never do. The file appears with its content, so
  * that nobody takes it for an abandoned one while it is written.
  * @param what for the message
- * @param beatMs how often holders say that they are alive, all the same
  * @throws FoveaError `bad-argument` when a process that still runs has it, `io` when it cannot be written
  */
-export async function takeLock(path: string, what: string, beatMs = aliveMs): Promise<Release> {
-  const taken = await tryLock(path, beatMs);
+export async function takeLock(path: string, what: string, options: LockOptions = {}): Promise<Release> {
+  const taken = await tryLock(path, options);
   if (typeof taken === 'function') return taken;
   throw new FoveaError(
     'bad-argument',
@@ -67,7 +95,7 @@ export async function awaitLock(path: string, signal?: AbortSignal): Promise<Rel
     // Others that wait say so again.
     if (waited && signal?.aborted) await rm(waiting, { force: true }).catch(() => undefined);
     signal?.throwIfAborted();
-    const taken = await tryLock(path, aliveMs);
+    const taken = await tryLock(path);
     if (typeof taken === 'function') {
       await rm(waiting, { force: true }).catch(() => undefined);
       return taken;
@@ -78,15 +106,27 @@ export async function awaitLock(path: string, signal?: AbortSignal): Promise<Rel
 }
 
 /** Takes a lock, or says who has it. */
-async function tryLock(path: string, beatMs: number): Promise<Release | LockHolder> {
-  const own = `${process.pid} ${processSpace} ${startOf(process.pid) ?? ''}\n`;
+async function tryLock(
+  path: string,
+  { beatMs = aliveMs, withoutRoom = false }: LockOptions = {},
+): Promise<Release | LockHolder> {
+  const own = `${process.pid} ${processSpace} ${startOf(process.pid) ?? ''}`.trim();
   const fresh = temporaryName(path);
   try {
     makeFolder(dirname(path));
     removeAbandoned(dirname(path));
-    await writeFile(fresh, own, { flag: 'wx' });
-    for (let deadline = performance.now() + patienceMs; performance.now() < deadline; ) {
-      if (await appears(fresh, path, own)) return await keep(path, own, beatMs);
+    const hasRoom = await writeFile(fresh, `${own}\n`, { flag: 'wx' }).then(
+      () => true,
+      (cause) => {
+        if (!withoutRoom || diskRefusal(cause) === undefined) throw cause;
+        return false;
+      },
+    );
+    let deadline = performance.now() + patienceMs;
+    // Once in any case: a machine may sleep between the two.
+    do {
+      if (await (hasRoom ? appears(fresh, path, own) : appearsAsLink(path, own)))
+        return await keep(path, own, beatMs);
       const found = await contentOf(path);
       if (found === undefined) continue;
       const holder = await holderIn(path, found);
@@ -96,7 +136,7 @@ async function tryLock(path: string, beatMs: number): Promise<Release | LockHold
         deadline = performance.now() + patienceMs;
       }
       await removeAbandonedLock(path, found);
-    }
+    } while (performance.now() < deadline);
   } catch (cause) {
     if (cause instanceof FoveaError) throw cause;
     throw new FoveaError('io', `cannot write ${path}: ${writeRefusal(cause)}`, { cause });
@@ -108,16 +148,16 @@ async function tryLock(path: string, beatMs: number): Promise<Release | LockHold
 
 /**
  * Works on something that two processes must not work on at once.
- * @param options `wait`: others are waited for, instead of failing
+ * @param options `wait`: others are waited for, instead of failing; the others as `takeLock`'s
  * @throws FoveaError as `takeLock` or `awaitLock`, and what `work` throws
  */
 export async function underLock<Result>(
   path: string,
   what: string,
   work: () => Promise<Result>,
-  { wait = false }: { readonly wait?: boolean } = {},
+  { wait = false, ...options }: LockOptions & { readonly wait?: boolean } = {},
 ): Promise<Result> {
-  const release = await (wait ? awaitLock(path) : takeLock(path, what));
+  const release = await (wait ? awaitLock(path) : takeLock(path, what, options));
   try {
     return await work();
   } finally {
@@ -156,12 +196,14 @@ export function describeHolder({ pid, isElsewhere }: LockHolder): string {
   return `process ${pid}${isElsewhere ? where : ''}`;
 }
 
-const contentOf = (path: string): Promise<string | undefined> =>
-  readFile(path, 'utf8').catch(() => undefined);
+async function contentOf(path: string): Promise<string | undefined> {
+  const content = await readFile(path, 'utf8').catch(() => readlink(path).catch(() => undefined));
+  return content?.trim();
+}
 
 /** The parts of a lock's content. */
 function partsOf(content: string) {
-  const [number, space = processSpace, start] = content.trim().split(' ');
+  const [number, space = processSpace, start] = content.split(' ');
   return { pid: Number(number), space, start };
 }
 
@@ -179,7 +221,7 @@ async function holderIn(path: string, content: string): Promise<LockHolder | und
 }
 
 const modifiedMs = (path: string): Promise<number | undefined> =>
-  stat(path).then(
+  lstat(path).then(
     ({ mtimeMs }) => mtimeMs,
     () => undefined,
   );
@@ -204,11 +246,13 @@ async function ageOf(path: string): Promise<number | undefined> {
 
 /**
  * Whether the holder of a lock says that it is alive while that is waited for. A clock that jumps, as after a machine has
- * slept, makes every lock look abandoned until its holder has said so again.
+ * slept, makes every lock look abandoned until its holder has said so again. Time is counted in looks: this process may
+ * have slept as well.
  */
 async function isHeardOf(path: string, waitMs: number): Promise<boolean> {
   const before = await modifiedMs(path);
-  for (const deadline = performance.now() + waitMs; performance.now() < deadline; await delay(watchMs)) {
+  for (let left = Math.ceil(waitMs / watchMs); left > 0; left--) {
+    await delay(watchMs);
     // Opened, since a folder on a network shows an old time of a file that is not.
     await contentOf(path);
     if ((await modifiedMs(path)) !== before) return true;
@@ -227,7 +271,18 @@ async function appears(fresh: string, path: string, content: string): Promise<bo
   // Some file systems have no links.
   try {
     const file = await open(path, 'wx');
-    await file.writeFile(content).finally(() => file.close());
+    await file.writeFile(`${content}\n`).finally(() => file.close());
+    return true;
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw cause;
+  }
+}
+
+/** The same for a disk without room for it. */
+async function appearsAsLink(path: string, content: string): Promise<boolean> {
+  try {
+    await symlink(content, path);
     return true;
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'EEXIST') return false;
@@ -262,10 +317,20 @@ async function removeAbandonedLock(path: string, judged: string): Promise<void> 
  */
 async function keep(path: string, own: string, beatMs: number): Promise<Release> {
   const file: FileHandle | undefined = await open(path, 'r+').catch(() => undefined);
-  const timer = setInterval(() => void file?.write(own, 0).catch(() => undefined), beatMs).unref();
-  return async () => {
+  const beat = async () => {
+    if (file) await file.write(`${own}\n`, 0);
+    // What is kept without room can be stamped by this machine's clock alone.
+    else if ((await contentOf(path)) === own) await lutimes(path, new Date(), new Date());
+  };
+  const timer = setInterval(() => void beat().catch(() => undefined), beatMs).unref();
+  const release = async () => {
     clearInterval(timer);
     await file?.close().catch(() => undefined);
     if ((await contentOf(path)) === own) await rm(path, { force: true });
   };
+  const isLost = async () => {
+    const content = await contentOf(path);
+    return content !== undefined && content !== own;
+  };
+  return Object.assign(release, { isLost });
 }

@@ -84,7 +84,7 @@ const MOST_LINKS = 40;
  * Where the content of a path is, or will be: the end of its symbolic links, which need not exist.
  * @throws FoveaError `io` for links that lead nowhere but to each other
  */
-async function targetOf(path: string): Promise<string> {
+export async function targetOf(path: string): Promise<string> {
   const existing = await realpath(path).catch(() => undefined);
   if (existing !== undefined) return existing;
   let target = path;

@@ -16,10 +16,17 @@ export function isRunning(pid: number): boolean {
 
 /**
  * Where the numbers of processes mean what they mean here, as 16 hexadecimal digits: other machines and containers, which
- * may share a folder with this one, count their own.
+ * may share a folder with this one, count their own. Machines may have one name, such as `localhost`, and all call the
+ * numbers outside of containers by the same one; the identity that the system gave itself when it was installed differs.
  */
 export const processSpace: string = createHash('sha256')
-  .update(`${hostname()} ${answerOf(() => readlinkSync('/proc/self/ns/pid')) ?? ''}`)
+  .update(
+    [
+      hostname(),
+      answerOf(() => readlinkSync('/proc/self/ns/pid')),
+      answerOf(() => readFileSync('/etc/machine-id', 'utf8').trim()),
+    ].join(' '),
+  )
   .digest('hex')
   .slice(0, 16);
 

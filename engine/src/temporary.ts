@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { readdirSync, rmSync, statSync } from 'node:fs';
+import { lstatSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { isRunning, processSpace, startOf } from './running-process.js';
 
@@ -27,20 +27,55 @@ export function temporaryName(target: string, extension = ''): string {
 /**
  * Removes what processes that were killed while they wrote have left in a folder; what cannot be removed stays. Of those of
  * this machine it is known which have ended, so that no clock decides: it is set forward by years where a machine begins
- * without the time.
+ * without the time. What others make stays while anything of it has changed within a day, by the clock that stamps files
+ * there: that of this machine may show any time.
+ * @param now by that clock
  */
-export function removeAbandoned(folder: string, now = Date.now()): void {
-  try {
-    for (const name of readdirSync(folder)) {
-      if (!name.startsWith(prefix)) continue;
-      const path = join(folder, name);
-      const [, space, pid, start] = form.exec(name) ?? [];
-      const isAbandoned =
-        space === processSpace ? hasEnded(Number(pid), start) : now - statSync(path).mtimeMs > abandonedMs;
+export function removeAbandoned(folder: string, now?: number): void {
+  for (const name of namesIn(folder)) {
+    if (!name.startsWith(prefix)) continue;
+    const path = join(folder, name);
+    const [, space, pid, start] = form.exec(name) ?? [];
+    try {
+      const isAbandoned = space === processSpace ? hasEnded(Number(pid), start) : isOld(path, now);
       if (isAbandoned) rmSync(path, { recursive: true, force: true });
+    } catch {
+      // Another process removes it, or it cannot be removed.
     }
+  }
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
   } catch {
-    // A folder that cannot be read or changed is as it was.
+    return [];
+  }
+}
+
+function isOld(path: string, given?: number): boolean {
+  if (given === undefined && hasChangedSince(path, Date.now() - abandonedMs)) return false;
+  const now = given ?? clockIn(dirname(path));
+  return now !== undefined && !hasChangedSince(path, now - abandonedMs);
+}
+
+/** Whether a file, or anything in a folder, was made, written or renamed since then; copies may keep the times of their originals. */
+function hasChangedSince(path: string, since: number): boolean {
+  const status = lstatSync(path);
+  if (Math.max(status.mtimeMs, status.ctimeMs) > since) return true;
+  return status.isDirectory() && readdirSync(path).some((name) => hasChangedSince(join(path, name), since));
+}
+
+/** The time by the clock that stamps files in a folder; undefined where none can be written. */
+function clockIn(folder: string): number | undefined {
+  const stamped = temporaryName(join(folder, 'clock'));
+  try {
+    writeFileSync(stamped, '', { flag: 'wx' });
+    return statSync(stamped).mtimeMs;
+  } catch {
+    return undefined;
+  } finally {
+    rmSync(stamped, { force: true });
   }
 }
 

@@ -1,6 +1,5 @@
-import { join } from 'node:path';
 import { underLock } from '@fovea/engine/files';
-import { dataFolder } from '@fovea/engine/internal';
+import { calibrationLock } from '@fovea/engine/internal';
 import { type CalibrateOptions, type CalibrationResult, calibrate } from '@fovea/engine/predict';
 import { measureAlone } from './measure-alone.js';
 
@@ -15,6 +14,5 @@ export async function calibrateAlone(
 ): Promise<CalibrationResult> {
   const measure = () => measureAlone(() => calibrate(options));
   if (options.store === false) return measure();
-  const path = join(dataFolder(), 'calibration.lock');
-  return underLock(path, 'a calibration', measure, { wait });
+  return underLock(calibrationLock(), 'a calibration', measure, { wait });
 }

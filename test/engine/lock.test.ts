@@ -67,7 +67,7 @@ describe('a lock', () => {
     await expect(takeLock(path, 'it')).rejects.toThrow('another machine or container');
     const before = Date.now() / 1000 - 61;
     utimesSync(path, before, before);
-    await (await takeLock(path, 'it', 50))();
+    await (await takeLock(path, 'it', { beatMs: 50 }))();
   });
 
   // A clock jumps when a machine wakes up, and machines that share a folder may have theirs minutes apart.
@@ -77,10 +77,25 @@ describe('a lock', () => {
     utimesSync(path, stamped, stamped);
     let beat = stamped;
     const beating = setInterval(() => utimesSync(path, ++beat, beat), 500);
-    await expect(takeLock(path, 'it', 1000).finally(() => clearInterval(beating))).rejects.toThrow(
-      'another machine',
-    );
+    await expect(
+      takeLock(path, 'it', { beatMs: 1000 }).finally(() => clearInterval(beating)),
+    ).rejects.toThrow('another machine');
     expect(readFileSync(path, 'utf8')).toContain('999999999');
+  });
+
+  it('of another machine is respected by one that has slept while it watched it', async () => {
+    writeFileSync(path, '999999999 0123456789abcdef 1\n');
+    utimesSync(path, 1000, 1000);
+    let slept = 0;
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => (slept += 3600_000));
+    let beat = 1000;
+    const beating = setInterval(() => utimesSync(path, ++beat, beat), 200);
+    try {
+      await expect(takeLock(path, 'it', { beatMs: 5000 })).rejects.toThrow('another machine');
+    } finally {
+      clearInterval(beating);
+      clock.mockRestore();
+    }
   });
 
   it("of another machine is watched by those who would act on its being nobody's", async () => {
@@ -100,7 +115,7 @@ describe('a lock', () => {
   });
 
   it('says that its holder is alive by the clock that stamps files where it is', async () => {
-    const release = await takeLock(path, 'it', 20);
+    const release = await takeLock(path, 'it', { beatMs: 20 });
     const clock = vi.spyOn(Date, 'now').mockReturnValue(0);
     vi.useFakeTimers({ toFake: ['Date'], now: 0 });
     try {
@@ -198,7 +213,11 @@ describe('a lock', () => {
   it('that was lost to another process is not given back in its place', async () => {
     const release = await takeLock(path, 'it');
     const other = `1 ${processSpace} \n`;
+    expect(await release.isLost()).toBe(false);
+    rmSync(path);
+    expect(await release.isLost()).toBe(false);
     writeFileSync(path, other);
+    expect(await release.isLost()).toBe(true);
     await release();
     expect(existsSync(path) && readFileSync(path, 'utf8')).toBe(other);
   });

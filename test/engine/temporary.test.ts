@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { storeFile } from '../../engine/src/data-folder.js';
 import { replaceFile } from '../../engine/src/replace-file.js';
 import { isRunning, processSpace, startOf } from '../../engine/src/running-process.js';
@@ -19,6 +19,9 @@ const nameOf = (space: string, pid: number) =>
   basename(temporaryName(join(folder, 'a')))
     .replace(processSpace, space)
     .replace(`-${process.pid}-`, `-${pid}-`);
+
+/** And an hour more. */
+const dayMs = 25 * 3600_000;
 
 /** The number of a process that has ended. */
 const ended = () => spawnSync(process.execPath, ['--version']).pid;
@@ -51,10 +54,38 @@ describe('temporary files', () => {
     for (const name of names) writeFileSync(join(folder, name), '');
     removeAbandoned(folder);
     expect(readdirSync(folder)).toEqual(names);
+    // Copies have the times of their originals; when the copy was made is another one.
     const before = Date.now() / 1000 - 25 * 3600;
     for (const name of names) utimesSync(join(folder, name), before, before);
     removeAbandoned(folder);
+    expect(readdirSync(folder)).toEqual(names);
+    removeAbandoned(folder, Date.now() + dayMs);
     expect(readdirSync(folder)).toEqual([here, earlier, "somebody's"].sort());
+  });
+
+  it("stay while another machine writes them, whatever this one's clock shows", () => {
+    const name = nameOf('0123456789abcdef', ended());
+    writeFileSync(join(folder, name), 'half');
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 400 * dayMs });
+    try {
+      removeAbandoned(folder);
+    } finally {
+      vi.useRealTimers();
+    }
+    expect(readdirSync(folder)).toEqual([name]);
+  });
+
+  it('stay as a whole while another machine writes anything in them', () => {
+    const name = nameOf('0123456789abcdef', ended());
+    const inner = join(folder, name, 'a', 'b');
+    mkdirSync(inner, { recursive: true });
+    writeFileSync(join(inner, 'c'), '');
+    const later = Date.now() / 1000 + 10 * 3600;
+    utimesSync(join(inner, 'c'), later, later);
+    removeAbandoned(folder, Date.now() + dayMs);
+    expect(readdirSync(folder)).toEqual([name]);
+    removeAbandoned(folder, Date.now() + 2 * dayMs);
+    expect(readdirSync(folder)).toEqual([]);
   });
 
   it.skipIf(startOf(process.pid) === undefined)(
@@ -66,6 +97,32 @@ describe('temporary files', () => {
       expect(readdirSync(folder)).toEqual([]);
     },
   );
+});
+
+describe('the space that numbers of processes count in', () => {
+  /** As a process finds it that is started anew, and is told another identity of the machine. */
+  const spaceWith = async (machine: string) => {
+    vi.resetModules();
+    vi.doMock(import('node:fs'), async (original) => {
+      const fs = await original();
+      const readFileSync = ((path: string, encoding: 'utf8') =>
+        path === '/etc/machine-id' ? machine : fs.readFileSync(path, encoding)) as typeof fs.readFileSync;
+      return { ...fs, readFileSync };
+    });
+    try {
+      return (await import('../../engine/src/running-process.js')).processSpace;
+    } finally {
+      vi.doUnmock('node:fs');
+      vi.resetModules();
+    }
+  };
+
+  it('is that of one machine, also where others have its name', async () => {
+    const [own, again, other] = [await spaceWith('a\n'), await spaceWith('a\n'), await spaceWith('b\n')];
+    expect(own).toMatch(/^[0-9a-f]{16}$/);
+    expect(again).toBe(own);
+    expect(other).not.toBe(own);
+  });
 });
 
 describe('a running process', () => {

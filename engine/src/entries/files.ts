@@ -35,6 +35,7 @@ export {
   describeHolder,
   hasEnded,
   type LockHolder,
+  type LockOptions,
   lockHolder,
   type Release,
   takeLock,

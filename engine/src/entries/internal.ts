@@ -29,6 +29,7 @@ export { calibrationSeconds } from '../predict/calibrate/options.js';
 export { gpuCalibrationOf } from '../predict/gpu/gpu-calibration.js';
 export { readGpuCalibration } from '../predict/gpu/this-gpu.js';
 export { resolveDevice } from '../predict/options.js';
+export { calibrationLock } from '../predict/this-machine.js';
 export { flopsLeft } from '../profile.js';
 export { checkWritable, replaceFile } from '../replace-file.js';
 export { ambientSignal } from '../run/ambient-signal.js';
@@ -39,6 +40,7 @@ export { median } from '../run/median.js';
 export { type CheckedRun, checkAgainstPlain, type PlainCheck } from '../run/plain-run.js';
 export { defaultThreads, prepare } from '../run/prepare.js';
 export { mostThreads } from '../threads.js';
+export { holdingCheckpoint } from '../train/checkpoint-lock.js';
 export {
   firstSkipped,
   leftOutOf,

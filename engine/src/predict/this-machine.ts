@@ -1,15 +1,21 @@
+import { existsSync } from 'node:fs';
 import os from 'node:os';
-import path from 'node:path';
 import { expectArgument } from '../arguments/expect.js';
 import { aText } from '../arguments/kinds.js';
 import { runningIsa } from '../backends/native/addon.js';
 import { thisProcessor } from '../backends/processor.js';
-import { dataFolder, engineVersion, storeFile } from '../data-folder.js';
+import { engineVersion, storeFile } from '../data-folder.js';
 import { FoveaError } from '../errors.js';
 import type { Device } from '../plan/device.js';
 import { calibrationOf } from './calibration.js';
 import { checkDevice } from './check-device.js';
-import { calibrationReader, type StoredCalibration } from './stored-calibration.js';
+import {
+  bestFileOf,
+  calibrationFileOf,
+  calibrationReader,
+  type StoredCalibration,
+  sharedFileOf,
+} from './stored-calibration.js';
 
 /** Format of the calibration file; a file of another format is stale. */
 const calibrationFormat = 16;
@@ -31,10 +37,40 @@ export interface CalibrationFile {
   readonly device: Device;
 }
 
-/** Path of this machine's calibration. */
+const NAME = 'this-machine';
+
+/** What the file of a machine goes by: a new version of the engine measures the same machine again. */
+const identity = ['cpu', 'cores', 'isa'] as const;
+
+/** Where the calibration of this kind of machine is stored. */
+const ownPath = (isa: string): string => {
+  const machine = describeMachine(isa);
+  return calibrationFileOf(
+    NAME,
+    identity.map((field) => machine[field]),
+  );
+};
+
+/**
+ * Path of this machine's calibration. Machines with another processor, number of cores or instruction set, which may share
+ * the user's folder, have theirs; what an earlier version kept in one file is this machine's where it was measured on such
+ * a one. Where there is none, that of such a processor with other cores or instructions: it is not used, but says so.
+ */
 export function calibrationPath(): string {
-  return path.join(dataFolder(), 'this-machine.json');
+  const isa = runningIsa();
+  const own = isa === undefined ? undefined : ownPath(isa);
+  if (own !== undefined && existsSync(own)) return own;
+  const fit = ({ machine }: Partial<CalibrationFile>) => {
+    // Without native kernels of its own, this machine is predicted for all the same.
+    const now = describeMachine(isa ?? String(machine?.isa));
+    if (machine?.cpu !== now.cpu) return 0;
+    return identity.every((field) => machine[field] === now[field]) ? 2 : 1;
+  };
+  return bestFileOf<Partial<CalibrationFile>>(NAME, fit) ?? own ?? sharedFileOf(NAME);
 }
+
+/** Where calibrations of this kind of machine exclude each other; others that share the folder measure at the same time. */
+export const calibrationLock = (): string => `${ownPath(runningIsa() ?? '')}.lock`;
 
 /** The machine that this process runs on, in the terms of a calibration file. */
 function describeMachine(isa: string): Machine {
@@ -78,7 +114,6 @@ function parseCalibration(file: string, text: string): StoredCalibration {
       problem: `calibration ${file} is corrupt (${(error as Error).message}): run fovea calibrate again`,
     };
   }
-  // Without native kernels of its own, this machine is predicted for all the same.
   const now = describeMachine(runningIsa() ?? content.machine?.isa);
   for (const field of ['cpu', 'cores', 'isa', 'engine'] as const) {
     if (content.machine?.[field] !== now[field]) {
@@ -115,5 +150,5 @@ export function storeCalibration(device: Device, isa: string): string {
     machine: describeMachine(isa),
     device,
   };
-  return storeFile(calibrationPath(), content, 'calibration');
+  return storeFile(ownPath(isa), content, 'calibration');
 }

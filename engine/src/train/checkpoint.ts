@@ -3,6 +3,7 @@ import { FoveaError } from '../errors.js';
 import { float32Of, type Safetensors, writeSafetensors } from '../network/checkpoint/safetensors.js';
 import { readSafetensors } from '../network/checkpoint/safetensors-file.js';
 import { replaceFile } from '../replace-file.js';
+import { checkStillHeld } from './checkpoint-lock.js';
 import type { Parameters } from './parameters.js';
 import type { Recipe } from './recipe.js';
 
@@ -25,7 +26,7 @@ const format = 'fovea training state 1';
 
 /**
  * Saves a run so that it can go on exactly where it was.
- * @throws FoveaError `io`; an older file is then kept
+ * @throws FoveaError `io`, also when another run has the file by now; an older file is then kept
  */
 export async function saveTrainingState(path: string, recipe: Recipe, state: TrainingState): Promise<void> {
   const { phase, step, parameters, velocity, teacher } = state;
@@ -36,6 +37,7 @@ export async function saveTrainingState(path: string, recipe: Recipe, state: Tra
     ...(teacher ? { 'teacher.values': flat(teacher.values), 'teacher.running': flat(teacher.running) } : {}),
   };
   const metadata = { format, phase, step: String(step), recipe: JSON.stringify(recipe) };
+  await checkStillHeld(path);
   await replaceFile(path, writeSafetensors(arrays, metadata));
 }
 

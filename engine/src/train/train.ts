@@ -10,10 +10,12 @@ import {
   listOf,
 } from '../arguments/kinds.js';
 import { FoveaError } from '../errors.js';
+import { ambientSignal } from '../run/ambient-signal.js';
 import { defaultThreads } from '../run/prepare.js';
 import { checkThreads } from '../threads.js';
 import { layoutOf } from './architecture.js';
 import { loadTrainingState, saveTrainingState, type TrainingState } from './checkpoint.js';
+import { holdingCheckpoint } from './checkpoint-lock.js';
 import { epochOrder, fillBatch } from './data/batches.js';
 import type { Dataset } from './data/dataset.js';
 import type { SkippedFile } from './data/image-files.js';
@@ -54,7 +56,10 @@ export interface TrainOptions {
   readonly checkpoint?: string;
   /** Most steps between saves; an epoch when left out. Whatever steps a minute has taken are saved as well. */
   readonly saveEvery?: number;
-  /** Ends after the step in hand, with the state saved; the promise rejects with FoveaError `aborted`. */
+  /**
+   * Ends after the step in hand, with the state saved; the promise rejects with FoveaError `aborted`. In a notebook's cell
+   * the cell's own when left out.
+   */
   readonly signal?: AbortSignal;
   /** Called about once a second. */
   readonly onProgress?: (progress: TrainProgress) => void;
@@ -92,18 +97,28 @@ const trainOptionKinds: Kinds<TrainOptions> = {
  * FLOPs. The same recipe, images and processor give the same weights, whether or not the run was interrupted.
  *
  * @throws FoveaError `diverged` when the loss stops being a number or explodes (the last good checkpoint is
- *   kept), `aborted`, `io` when saving fails, `bad-argument` for a recipe out of range or images that do not fit it,
- *   `backend-unavailable` without native kernels
+ *   kept), `aborted`, `io` when saving fails, `bad-argument` for a recipe out of range or images that do not fit it, or
+ *   while another run keeps its state in the checkpoint, `backend-unavailable` without native kernels
  */
 export async function train(recipe: Recipe, given: TrainOptions): Promise<TrainResult> {
   expectArgument(recipe, anObject, 'train: recipe');
   expectOptions(given, trainOptionKinds, 'train');
-  const options: FullOptions = { ...given, threads: given.threads ?? defaultThreads() };
+  const obeyed = given.signal ?? ambientSignal();
+  const options: FullOptions = {
+    ...given,
+    threads: given.threads ?? defaultThreads(),
+    ...(obeyed ? { signal: obeyed } : {}),
+  };
   expectArgument(options.train, aDataset, 'train: train');
   expectArgument(options.test, aDataset, 'train: test');
   checkRecipe(recipe);
-  const layout = layoutOf(recipe.architecture);
   checkData(recipe, options);
+  return holdingCheckpoint(options.checkpoint, options.signal, () => trainPhases(recipe, options));
+}
+
+/** The whole run, from where its checkpoint stands. */
+async function trainPhases(recipe: Recipe, options: FullOptions): Promise<TrainResult> {
+  const layout = layoutOf(recipe.architecture);
   const create = () => new Parameters(layout);
   const { checkpoint, test, threads, signal } = options;
   const measuring = { threads, ...(signal ? { signal } : {}) };

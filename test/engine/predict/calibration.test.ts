@@ -1,5 +1,5 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import os, { tmpdir } from 'node:os';
 import path from 'node:path';
 import { builtNetwork, type Device, predict } from '@fovea/engine';
 import { getBackend, nativeBackend } from '@fovea/engine/backend';
@@ -175,7 +175,9 @@ describe('a calibrated device', () => {
 });
 
 describe('the stored calibration', () => {
-  beforeEach(() => rmSync(calibrationPath(), { force: true }));
+  beforeEach(() => {
+    for (const name of readdirSync(folder)) rmSync(path.join(folder, name), { recursive: true });
+  });
   const device = calibrated();
   const isa = runningIsa() ?? 'portable';
   const edit = (change: (content: Record<string, unknown>) => void) => {
@@ -185,7 +187,9 @@ describe('the stored calibration', () => {
   };
 
   it('is this machine from then on', () => {
-    expect(storeCalibration(device, isa)).toBe(path.join(folder, 'this-machine.json'));
+    const stored = storeCalibration(device, isa);
+    expect(path.relative(folder, stored)).toMatch(/^this-machine-[0-9a-f]{12}\.json$/);
+    expect(calibrationPath()).toBe(stored);
     expect(readCalibration().device).toEqual(device);
     const profile = predict(builtNetwork('resnet18'), { device: 'this-machine' });
     expect(profile.device).toBe('this-machine');
@@ -230,6 +234,60 @@ describe('the stored calibration', () => {
       expect(readCalibration().device).toEqual(device);
     },
   );
+
+  const cpus = (model: string) => os.cpus().map((cpu) => ({ ...cpu, model }));
+  /** As another machine that shares the folder would do it. */
+  const elsewhere = async <Result>(
+    { cpu, cores = os.availableParallelism() }: { cpu: string; cores?: number },
+    work: (engine: typeof import('../../../engine/src/predict/this-machine.js')) => Result,
+  ): Promise<Result> => {
+    vi.resetModules();
+    const spies = [
+      vi.spyOn(os, 'cpus').mockReturnValue(cpus(cpu)),
+      vi.spyOn(os, 'availableParallelism').mockReturnValue(cores),
+    ];
+    try {
+      return work(await import('../../../engine/src/predict/this-machine.js'));
+    } finally {
+      for (const spy of spies) spy.mockRestore();
+      vi.resetModules();
+    }
+  };
+
+  it('of one machine stays when others that share the folder are calibrated', async () => {
+    storeCalibration(device, isa);
+    const others = [{ cpu: 'Zilog Z80' }, { cpu: 'Zilog Z80', cores: 3000 }];
+    for (const other of others) {
+      expect(await elsewhere(other, (engine) => engine.readCalibration().device)).toBeUndefined();
+      await elsewhere(other, (engine) => engine.storeCalibration({ ...device, source: other.cpu }, isa));
+    }
+    expect(readCalibration().device).toEqual(device);
+    for (const other of others) {
+      const read = await elsewhere(other, (engine) => engine.readCalibration());
+      expect(read.device?.source).toBe('Zilog Z80');
+    }
+    expect(readdirSync(folder)).toHaveLength(3);
+  });
+
+  it('that earlier versions kept in one file is that of the machine that it was measured on', async () => {
+    const shared = path.join(folder, 'this-machine.json');
+    renameSync(storeCalibration(device, isa), shared);
+    expect([calibrationPath(), readCalibration().device]).toEqual([shared, device]);
+    expect(await elsewhere({ cpu: 'Zilog Z80' }, (engine) => engine.readCalibration().problem)).toMatch(
+      /^this machine is not calibrated: run fovea calibrate \(no .*this-machine-[0-9a-f]{12}\.json\)$/,
+    );
+    const again = { ...device, source: 'measured again' };
+    storeCalibration(again, isa);
+    expect(readCalibration().device).toEqual(again);
+    expect(readdirSync(folder)).toHaveLength(2);
+  });
+
+  it('of the same processor with other cores is reported, not used', async () => {
+    storeCalibration(device, isa);
+    const cpu = os.cpus()[0]!.model;
+    const read = await elsewhere({ cpu, cores: 3000 }, (engine) => engine.readCalibration());
+    expect(read.problem).toMatch(/stale \(cores was \d+, is 3000\): run fovea calibrate again/);
+  });
 
   it('when corrupt is reported, not used', () => {
     for (const text of [

@@ -187,6 +187,30 @@ describe.skipIf(!canTrain())('adapted maskers (need the native kernels)', () => 
     consider.mockRestore();
   });
 
+  it('are learned by one run at a time that keeps its state in a file, and stop with the cell around them', async () => {
+    const network = small();
+    const checkpoint = join(folder, 'shared.state');
+    const options = { flops: 0.7, steps: 1, batch: 4, granularity: 2, threads: 2, checkpoint };
+    const begin = () => adaptMaskers(network, images, options);
+    const outcomes = await Promise.allSettled([begin(), begin()]);
+    expect(outcomes.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+    expect(outcomes.find(({ status }) => status === 'rejected')).toMatchObject({
+      reason: {
+        code: 'bad-argument',
+        message: `a run that keeps its state in ${checkpoint} is under way in process ${process.pid}; one at a time is accepted`,
+      },
+    });
+    const place = globalThis as { [key: symbol]: unknown };
+    place[Symbol.for('fovea.signal')] = AbortSignal.abort();
+    try {
+      rmSync(checkpoint);
+      await expect(begin()).rejects.toMatchObject({ code: 'aborted' });
+    } finally {
+      delete place[Symbol.for('fovea.signal')];
+    }
+    expect(existsSync(`${checkpoint}.lock`)).toBe(false);
+  });
+
   it('go on from a checkpoint to the same masks', async () => {
     const network = small();
     const options = { flops: 0.7, steps: 60, batch: 4, granularity: 2, threads: 2, saveEvery: 1 };

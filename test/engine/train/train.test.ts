@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { blocksOf, loadNetwork, Random, run } from '@fovea/engine';
@@ -129,6 +129,33 @@ describe.skipIf(!canTrain())('training (needs the native kernels)', () => {
     expect(resumed.parameters.values).toEqual(whole.parameters.values);
     expect(resumed.parameters.running).toEqual(whole.parameters.running);
     expect(resumed.adaptive).toEqual(whole.adaptive);
+  });
+
+  it('is refused while another run keeps its state in the same file', async () => {
+    const { adaptive: _, ...denseOnly } = recipe;
+    const brief = { ...denseOnly, dense: { ...recipe.dense, epochs: 1 } };
+    const begin = () => train(brief, { ...data, threads: 1, checkpoint });
+    const outcomes = await Promise.allSettled([begin(), begin()]);
+    expect(outcomes.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+    expect(outcomes.find(({ status }) => status === 'rejected')).toMatchObject({
+      reason: {
+        code: 'bad-argument',
+        message: `a run that keeps its state in ${checkpoint} is under way in process ${process.pid}; one at a time is accepted`,
+      },
+    });
+    expect(readdirSync(folder)).toEqual(['run.state']);
+  });
+
+  it('obeys the signal that a notebook has left for what its cells run', async () => {
+    const place = globalThis as { [key: symbol]: unknown };
+    place[Symbol.for('fovea.signal')] = AbortSignal.abort();
+    try {
+      await expect(train(recipe, { ...data, threads: 1, checkpoint })).rejects.toMatchObject({
+        message: `training was aborted after step 1 of 32; ${checkpoint} holds where it stood`,
+      });
+    } finally {
+      delete place[Symbol.for('fovea.signal')];
+    }
   });
 
   it('stops when the loss diverges, and keeps the last good state', async () => {

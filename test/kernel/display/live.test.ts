@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import * as engine from '@fovea/engine';
 import { blocksOf, builtNetwork } from '@fovea/engine';
 import { networkShapes } from '@fovea/engine/backend';
+import { calibrationLock } from '@fovea/engine/internal';
 import { storeCalibration } from '@fovea/engine/predict';
 import type { LiveState } from '@fovea/kernel';
 import * as kernel from '@fovea/kernel';
@@ -114,7 +115,7 @@ describe('calibrating', () => {
 
 describe('two calibrations at once, which would measure each other', () => {
   it('are refused while another process calibrates, with its number', async () => {
-    const lock = join(process.env.FOVEA_DATA_DIR!, 'calibration.lock');
+    const lock = calibrationLock();
     mkdirSync(process.env.FOVEA_DATA_DIR!, { recursive: true });
     writeFileSync(lock, `${process.pid}\n`);
     try {

@@ -88,6 +88,17 @@ describe('a journal', () => {
     expect(readFileSync(path, 'utf8')).toBe('other\n');
   });
 
+  it('is not written any more when another machine has it, which took this one for dead while that slept', async () => {
+    const journal = await Journal.open(path, 'test');
+    await journal.add(record(0));
+    const other = '999999999 0123456789abcdef 1\n';
+    writeFileSync(`${path}.lock`, other);
+    await expect(journal.add(record(1))).rejects.toThrow(/^sweep test is another machine's by now/);
+    await journal.close();
+    expect(readFileSync(path, 'utf8')).toBe(`${JSON.stringify(record(0))}\n`);
+    expect(readFileSync(`${path}.lock`, 'utf8')).toBe(other);
+  });
+
   it('is refused to a second process, and free after one that has died', async () => {
     const journal = await Journal.open(path, 'test');
     await expect(Journal.open(path, 'test')).rejects.toThrow(

@@ -1,10 +1,18 @@
-import path from 'node:path';
+import { existsSync } from 'node:fs';
+import os from 'node:os';
+import { thisProcessor } from '../../backends/processor.js';
 import { openDevice, openedAdapter } from '../../backends/webgpu/device.js';
-import { dataFolder, engineVersion, storeFile } from '../../data-folder.js';
+import { engineVersion, storeFile } from '../../data-folder.js';
 import { FoveaError } from '../../errors.js';
 import type { Device } from '../../plan/device.js';
 import { checkDevice } from '../check-device.js';
-import { calibrationReader, type StoredCalibration } from '../stored-calibration.js';
+import {
+  bestFileOf,
+  calibrationFileOf,
+  calibrationReader,
+  type StoredCalibration,
+  sharedFileOf,
+} from '../stored-calibration.js';
 import { gpuCalibrationOf } from './gpu-calibration.js';
 
 /** Format of the file; one of another format is stale. */
@@ -12,16 +20,33 @@ const FORMAT = 3;
 
 const AGAIN = 'run fovea calibrate --backend webgpu again';
 
+const NAME = 'this-gpu';
+
 interface GpuCalibrationFile {
   readonly format: number;
   readonly measuredAt: string;
   readonly engine: string;
+  /** The machine that it was measured on; earlier versions did not say. */
+  readonly host?: string;
+  readonly cpu?: string;
   readonly device: Device;
 }
 
-/** Path of the GPU's calibration. */
+const ownPath = (adapter: string): string => calibrationFileOf(NAME, [adapter]);
+
+/**
+ * Path of the GPU's calibration: that of the adapter that runs in this process use. Before any of them has opened an
+ * adapter, of those that machines which share the folder have measured, the one of this machine or of one like it.
+ */
 function gpuCalibrationPath(): string {
-  return path.join(dataFolder(), 'this-gpu.json');
+  const adapter = openedAdapter();
+  if (adapter !== undefined && existsSync(ownPath(adapter))) return ownPath(adapter);
+  const fit = ({ host, cpu, device }: Partial<GpuCalibrationFile>) =>
+    1 +
+    Number(cpu === thisProcessor()) +
+    2 * Number(host === os.hostname()) +
+    4 * Number((device?.calibration as { adapter?: unknown } | undefined)?.adapter === adapter);
+  return bestFileOf<Partial<GpuCalibrationFile>>(NAME, fit) ?? sharedFileOf(NAME);
 }
 
 /** Stores a GPU's calibration; returns the path. */
@@ -30,9 +55,14 @@ export function storeGpuCalibration(device: Device): string {
     format: FORMAT,
     measuredAt: new Date().toISOString(),
     engine: engineVersion,
+    ...{ host: os.hostname(), cpu: thisProcessor() },
     device,
   };
-  return storeFile(gpuCalibrationPath(), content, 'calibration');
+  return storeFile(
+    ownPath(gpuCalibrationOf(checkDevice(device))?.adapter ?? device.name),
+    content,
+    'calibration',
+  );
 }
 
 const read = calibrationReader({

@@ -24,10 +24,12 @@ import { imageChannels } from '../../network/image-channels.js';
 import { type Block, blocksOf, type Network } from '../../network/network.js';
 import { learnShapes, networkShapes } from '../../network/walk.js';
 import { type Granularity, resolveGranularity } from '../../plan/granularity.js';
+import { ambientSignal } from '../../run/ambient-signal.js';
 import { defaultThreads } from '../../run/prepare.js';
 import { usingNetwork } from '../../run/sessions.js';
 import { Tensor } from '../../tensor.js';
 import { checkThreads } from '../../threads.js';
+import { holdingCheckpoint } from '../checkpoint-lock.js';
 import { fitMaskers } from '../fit/fit.js';
 import type { AdaptProgress } from './clock.js';
 import { imagesHash, networkHash } from './hashes.js';
@@ -65,7 +67,10 @@ export interface AdaptOptions extends Normalisation {
    * whatever steps a minute has taken.
    */
   readonly saveEvery?: number;
-  /** Ends after the step in hand, with the state saved; the promise rejects with FoveaError `aborted`. */
+  /**
+   * Ends after the step in hand, with the state saved; the promise rejects with FoveaError `aborted`. In a notebook's cell
+   * the cell's own when left out.
+   */
   readonly signal?: AbortSignal;
   /** Called about once a second. */
   readonly onProgress?: (progress: AdaptProgress) => void;
@@ -140,8 +145,8 @@ const sampleSize = 32;
  *
  * @param images `[N, H, W, C]`, normalised as the network expects, or photographs, which random crops are taken of
  * @throws FoveaError `bad-argument` for options out of range, `unsupported` for a network that gradients cannot go
- *   through, `diverged`, `aborted`, `io` when saving fails, `bad-file` for a checkpoint of another run,
- *   `backend-unavailable` without native kernels
+ *   through, `diverged`, `aborted`, `io` when saving fails, `bad-file` for a checkpoint of another run, `bad-argument` while
+ *   another run keeps its state there, `backend-unavailable` without native kernels
  */
 export async function adaptMaskers(
   network: Network,
@@ -163,12 +168,34 @@ export async function adaptMaskers(
     tune = 'maskers',
     rate = 0.02,
     threads = defaultThreads(),
-    mean,
-    deviation,
-    checkpoint,
-    signal,
+    signal = ambientSignal(),
   } = options;
-  check(network, images, { flops, steps, batch, threads, tune, rate });
+  const settled = {
+    ...options,
+    flops,
+    steps,
+    batch,
+    seed,
+    tune,
+    rate,
+    threads,
+    ...(signal ? { signal } : {}),
+  };
+  check(network, images, settled);
+  return holdingCheckpoint(options.checkpoint, signal, () => adaptFromCheckpoint(network, images, settled));
+}
+
+/** Options with what holds where nothing is said. */
+type SettledOptions = AdaptOptions &
+  Required<Pick<AdaptOptions, 'flops' | 'steps' | 'batch' | 'seed' | 'tune' | 'rate' | 'threads'>>;
+
+/** The whole run, from where its checkpoint stands. */
+async function adaptFromCheckpoint(
+  network: Network,
+  images: Tensor | readonly RgbImage[],
+  options: SettledOptions,
+): Promise<AdaptResult> {
+  const { flops, steps, batch, seed, tune, rate, threads, mean, deviation, checkpoint, signal } = options;
   const isTensor = 'shape' in images;
   const size = isTensor
     ? { height: images.shape[1], width: images.shape[2] }
@@ -199,11 +226,10 @@ export async function adaptMaskers(
   });
   if (!(checkpoint && (await loadAdaptState(checkpoint, identity, state)))) {
     options.onProgress?.(beforeSteps(steps));
-    await startFromFit(network, learned, decided, sample, { ...options, flops, threads, granularity });
+    await startFromFit(network, learned, decided, sample, { ...options, granularity });
     await judge.consider(state);
   }
-  const stepping = { ...options, flops, steps, batch, seed, rate, threads };
-  await takeSteps(network, state, source, judge, identity, stepping, layout);
+  await takeSteps(network, state, source, judge, identity, options, layout);
   const { values, ...kept } = state.best!;
   learned.values.set(values);
   const all = Tensor.concat([sample, judged]);

@@ -3,6 +3,7 @@ import { FoveaError } from '../../errors.js';
 import { float32Of, writeSafetensors } from '../../network/checkpoint/safetensors.js';
 import { replaceFile } from '../../replace-file.js';
 import { firstDifference, readState } from '../checkpoint.js';
+import { checkStillHeld } from '../checkpoint-lock.js';
 import type { LearnedValues } from './learned-values.js';
 
 /** Where an adaptation stands; crops and noise follow from the seed and the step alone. */
@@ -37,7 +38,7 @@ const format = 'fovea adaptation state 3';
 
 /**
  * Saves a run so that it can go on exactly where it was.
- * @throws FoveaError `io`; an older file is then kept
+ * @throws FoveaError `io`, also when another run has the file by now; an older file is then kept
  */
 export async function saveAdaptState(
   path: string,
@@ -60,6 +61,7 @@ export async function saveAdaptState(
     best: JSON.stringify(best && { ...best, values: undefined }),
     identity: JSON.stringify(identity),
   };
+  await checkStillHeld(path);
   await replaceFile(path, writeSafetensors(arrays, metadata));
 }
 

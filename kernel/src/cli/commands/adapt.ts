@@ -1,7 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { FoveaError } from '@fovea/engine';
-import { underLock } from '@fovea/engine/files';
-import { parseGranularity, plainGranularity } from '@fovea/engine/internal';
+import { holdingCheckpoint, parseGranularity, plainGranularity } from '@fovea/engine/internal';
 import {
   type AdaptProgress,
   type AdaptResult,
@@ -122,7 +121,7 @@ export function register(program: Command): void {
           printJson({ output, seconds, images, skipped: photos.skipped, flops, kept, blocks });
         else process.stdout.write(asText(output, images, seconds, result));
       };
-      await underLock(`${checkpoint}.lock`, `adapting for ${output}`, () => interruptible(working));
+      await holdingCheckpoint(checkpoint, undefined, () => interruptible(working));
     });
 }
 

@@ -16,7 +16,7 @@ import { collectLabel, LABEL_OPTION } from '../options/label-option.js';
 import { asTable, printJson } from '../options/parse.js';
 import { checkOutput, sweepRecords } from '../output/output-file.js';
 import { showProgress } from '../output/progress.js';
-import { RecordFile } from '../output/record-file.js';
+import { RecordFile, replaceUnlessLost } from '../output/record-file.js';
 import { nameSkipped } from '../output/skipped.js';
 
 interface SweepCommandOptions {
@@ -38,7 +38,10 @@ export function register(program: Command): void {
     )
     .argument('<spec>', 'the space: a .json file, or a .ts or .js module whose default export it is')
     .option('--queue <url>', 'redis:// or rediss:// address of the queue that fovea worker serves')
-    .option('--out <file>', 'write the records to this file as they come: .jsonl, or .csv at the end')
+    .option(
+      '--out <file>',
+      'write the records to this file as they come: .jsonl, or .csv at the end; other records in it stay until the sweep is complete',
+    )
     .option('--medians', 'in a .csv, one line per design: median, least and greatest value over its repeats')
     .option(LABEL_OPTION, 'a label of this machine, for points that ask for it; repeatable', collectLabel)
     .option('--retry-failed', 'run failed points again')
@@ -84,8 +87,8 @@ async function runSweep(space: SweepSpace, options: SweepCommandOptions): Promis
       ...(retryFailed ? { retryFailed } : {}),
     });
     nameSkipped(sweep.expansion.skipped);
-    const file = out !== undefined && extname(out) !== '.csv' ? new RecordFile(out) : undefined;
-    for (const record of sweep.records.values()) file?.add(record);
+    const isTable = out !== undefined && extname(out) === '.csv';
+    const file = out !== undefined && !isTable ? new RecordFile(out, sweep.records.values()) : undefined;
     const said = new Set<string>();
     sweep.onChange((event) => {
       if (event.type === 'record') file?.add(event.record);
@@ -96,8 +99,15 @@ async function runSweep(space: SweepSpace, options: SweepCommandOptions): Promis
       }
     });
     const result = await sweep.finished;
-    file?.close();
-    if (out !== undefined && !file) await RecordFile.write(out, recordsCsv(result.records, { medians }));
+    const isComplete = result.state === 'completed';
+    const isWritten = isTable
+      ? await replaceUnlessLost(out, recordsCsv(result.records, { medians }), isComplete)
+      : ((await file?.end(isComplete)) ?? true);
+    if (!isWritten)
+      process.stderr.write(
+        `fovea: ${out} is as it was: it has other records, which those of a sweep replace when that is complete; ` +
+          'run the same command again to go on\n',
+      );
     return result;
   } finally {
     progress.end();

@@ -1,7 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { FoveaError } from '@fovea/engine';
-import { underLock } from '@fovea/engine/files';
-import { defaultThreads } from '@fovea/engine/internal';
+import { defaultThreads, holdingCheckpoint } from '@fovea/engine/internal';
 import {
   loadRecipeData,
   type Measurement,
@@ -79,7 +78,7 @@ export function register(program: Command): void {
           printJson({ output: options.output, seconds, skipped: data.skipped, dense, allActive, adaptive });
         else process.stdout.write(asText(options.output, seconds, result));
       };
-      await underLock(`${checkpoint}.lock`, `training for ${options.output}`, () => interruptible(working));
+      await holdingCheckpoint(checkpoint, undefined, () => interruptible(working));
     });
 }
 

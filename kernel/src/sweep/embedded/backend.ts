@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
 import { FoveaError } from '@fovea/engine';
-import { writeRefusal } from '@fovea/engine/files';
+import { type LockOptions, writeRefusal } from '@fovea/engine/files';
 import { dataFolder } from '@fovea/engine/internal';
 import { AsyncQueue } from '../async-queue.js';
 import type { StorePruned, Submission, SweepBackend, SweepEvent, SweepSummary } from '../backend.js';
@@ -140,8 +140,8 @@ export class EmbeddedBackend implements SweepBackend {
 
   async remove(sweep: string): Promise<void> {
     if (!existsSync(this.#pathOf(sweep))) return;
-    // Opening it makes sure that no other process writes it.
-    const { run, journal } = await this.#open(sweep);
+    // Opening it makes sure that no other process writes it, also on a full disk, where removing makes room.
+    const { run, journal } = await this.#open(sweep, { withoutRoom: true });
     if (run) throw new FoveaError('bad-argument', `sweep ${sweep} is running; cancel it first`);
     await rm(journal.path, { force: true }).catch((cause) => {
       throw new FoveaError('io', `cannot remove ${journal.path}: ${writeRefusal(cause)}`, { cause });
@@ -195,11 +195,11 @@ export class EmbeddedBackend implements SweepBackend {
     if (this.#closed) throw new FoveaError('aborted', `sweep ${sweep} was stopped before it began`);
   }
 
-  async #open(sweep: string): Promise<Opened> {
+  async #open(sweep: string, lock?: LockOptions): Promise<Opened> {
     this.#refuseClosed(sweep);
     let opening = this.#opened.get(sweep);
     if (!opening) {
-      opening = Journal.open(this.#pathOf(sweep), sweep).then((journal) => ({ journal }));
+      opening = Journal.open(this.#pathOf(sweep), sweep, lock).then((journal) => ({ journal }));
       this.#opened.set(sweep, opening);
       opening.catch(() => this.#opened.delete(sweep));
     }

@@ -2,7 +2,14 @@ import type { Stats } from 'node:fs';
 import { type FileHandle, open, readFile, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { FoveaError } from '@fovea/engine/errors';
-import { makeFolder, refusal, takeLock, writeRefusal } from '@fovea/engine/files';
+import {
+  type LockOptions,
+  makeFolder,
+  type Release,
+  refusal,
+  takeLock,
+  writeRefusal,
+} from '@fovea/engine/files';
 import { canonicalJson, type PointRecord } from '../point.js';
 import type { SweepSpace } from '../space/space.js';
 
@@ -47,15 +54,16 @@ export class Journal {
     readonly path: string,
     private readonly sweep: string,
     private file: FileHandle,
-    private readonly unlock: () => Promise<void>,
+    private readonly unlock: Release,
   ) {}
 
   /**
    * Opens a journal, with what earlier runs left in it.
+   * @param lock how its lock is taken
    * @throws FoveaError `bad-argument` while another process has it open, `io` when it cannot be read or written
    */
-  static async open(path: string, sweep: string): Promise<Journal> {
-    const unlock = await takeLock(`${path}.lock`, `sweep ${sweep}`);
+  static async open(path: string, sweep: string, lock: LockOptions = {}): Promise<Journal> {
+    const unlock = await takeLock(`${path}.lock`, `sweep ${sweep}`, lock);
     try {
       const journal = new Journal(path, sweep, await open(path, 'a+'), unlock);
       await journal.#load();
@@ -124,7 +132,7 @@ export class Journal {
 
   /**
    * Adds the record of a point that has ended.
-   * @throws FoveaError `io` when the disk is full, say; the lines before are whole then
+   * @throws FoveaError `io` when the disk is full, say, or another process has the sweep by now; the lines before are whole then
    */
   async add(record: PointRecord): Promise<void> {
     await this.#append(record);
@@ -154,6 +162,11 @@ export class Journal {
   }
 
   async #write(line: Buffer): Promise<void> {
+    if (await this.unlock.isLost())
+      throw new FoveaError(
+        'io',
+        `sweep ${this.sweep} is another machine's by now, which had heard nothing of this one for a minute; start it again when that has ended`,
+      );
     try {
       await this.#restore();
       await this.#put(line);

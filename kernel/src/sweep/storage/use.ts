@@ -67,7 +67,7 @@ export function whileNobodyBegins<Result>(
   dataFolder: string,
   remove: () => Promise<Result>,
 ): Promise<Result> {
-  return underLock(pruneLock(dataFolder), 'removing stored files', remove);
+  return underLock(pruneLock(dataFolder), 'removing stored files', remove, { withoutRoom: true });
 }
 
 /** A process that makes or reads stored files now. */

@@ -1,6 +1,7 @@
 // @module-tag process
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { readdirSync } from 'node:fs';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Device, Profile } from '@fovea/engine';
 import type { Validation } from '@fovea/engine/predict';
 import { describe, expect, it } from 'vitest';
@@ -11,7 +12,9 @@ import { fovea } from '../run-fovea.js';
 const folder = useDataFolder();
 
 const there = it.skipIf((await missingOf('webgpu')) !== undefined);
-const file = () => join(folder, 'data', 'this-gpu.json');
+const data = join(folder, 'data');
+/** The one file of a GPU that is there. */
+const file = () => join(data, readdirSync(data).find((name) => /^this-gpu-[0-9a-f]{12}\.json$/.test(name))!);
 const small = [
   ...['validate', 'resnet18', '--backend', 'webgpu', '--strategies', 'dense,streamed'],
   ...['--granularities', '2', '--rates', '0.5', '--runs', '1', '--input-size', '32'],
@@ -71,8 +74,9 @@ describe('fovea calibrate --backend webgpu', { timeout: 600_000 }, () => {
   });
 
   it('refuses a file that is corrupt', async () => {
-    await mkdir(dirname(file()), { recursive: true });
-    await writeFile(file(), '{"format": 1');
+    await rm(data, { recursive: true, force: true });
+    await mkdir(data, { recursive: true });
+    await writeFile(join(data, 'this-gpu.json'), '{"format": 1');
     const { code, stderr } = await fovea('predict', 'resnet18', '--device', 'this-gpu');
     expect(code).toBe(1);
     expect(stderr).toMatch(/this-gpu\.json is corrupt.*calibrate --backend webgpu again/);

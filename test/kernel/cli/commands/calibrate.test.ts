@@ -1,17 +1,18 @@
 // @module-tag process
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import type { Device } from '@fovea/engine';
 import { nativeBackend } from '@fovea/engine/backend';
-import type { Validation } from '@fovea/engine/predict';
+import { calibrationLock } from '@fovea/engine/internal';
+import { calibrationPath, type Validation } from '@fovea/engine/predict';
 import { describe, expect, it } from 'vitest';
 import { useDataFolder } from '../../../support/data-folder.js';
 import { fovea } from '../run-fovea.js';
 
-const folder = useDataFolder();
+useDataFolder();
 
-const file = () => join(folder, 'data', 'this-machine.json');
+const file = () => calibrationPath();
 
 describe.skipIf(nativeBackend.unavailable !== undefined)('with the native backend', () => {
   it('fovea calibrate prints the device, and with --no-store stores nothing', async () => {
@@ -51,7 +52,7 @@ describe.skipIf(nativeBackend.unavailable !== undefined)('with the native backen
 });
 
 it('fovea calibrate is refused while another process calibrates', async () => {
-  const lock = join(folder, 'data', 'calibration.lock');
+  const lock = calibrationLock();
   await mkdir(dirname(lock), { recursive: true });
   await writeFile(lock, `${process.pid}\n`);
   const refused = await fovea('calibrate', '--seconds', '0.5');
@@ -79,6 +80,7 @@ describe('fovea calibrate and validate refuse in one line, with exit code 1', ()
   }
 
   it('a calibration that is corrupt', async () => {
+    await mkdir(dirname(file()), { recursive: true });
     await writeFile(file(), '{"format": 1');
     const { code, stderr } = await fovea('predict', 'resnet18', '--device', 'this-machine');
     expect(code).toBe(1);

@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { calibrationPath } from '@fovea/engine/predict';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { useDataFolder } from '../../../support/data-folder.js';
 import { until } from '../../waiting.js';
@@ -70,6 +71,24 @@ describe('fovea sweep', () => {
     for (const record of before) expect(after.get(record.id)).toEqual(record);
   });
 
+  it.each(['jsonl', 'csv'])('keeps other results in its file until it is complete (.%s)', async (ending) => {
+    const name = `kept-${ending}`;
+    const out = join(folder, `kept.${ending}`);
+    expect((await fovea('sweep', spec(`before-${ending}`, { rates: [0.5] }), '--out', out)).code).toBe(0);
+    const before = readFileSync(out, 'utf8');
+    const journal = join(folder, 'data', 'sweeps', `${name}.jsonl`);
+    const long = spec(name, { rates: [0.5], repeats: 10_000 });
+    const child = spawn(process.execPath, [entry, 'sweep', long, '--out', out], { stdio: 'ignore' });
+    const closed = new Promise((resolve) => child.once('close', resolve));
+    await until(() => existsSync(journal) && linesOf(journal).length >= 3, 30_000);
+    child.kill('SIGINT');
+    await closed;
+    expect(readFileSync(out, 'utf8')).toBe(before);
+    expect((await fovea('sweep', spec(name, { rates: [0.5], repeats: 4 }), '--out', out)).code).toBe(0);
+    const lines = readFileSync(out, 'utf8').trim().split('\n');
+    expect([lines.length, lines.includes(before.trim())]).toEqual([ending === 'csv' ? 5 : 4, false]);
+  });
+
   it('takes a space from a TypeScript module, and writes CSV', async () => {
     const path = join(folder, 'space.ts');
     writeFileSync(
@@ -120,7 +139,7 @@ describe('fovea sweep', () => {
       ...{ kind: 'calibrate', networks: undefined, threads: undefined, seconds: 1 },
     });
     expect(calibrated.records[0].result.device.source).toEqual(expect.any(String));
-    expect(existsSync(join(folder, 'data', 'this-machine.json'))).toBe(true);
+    expect(existsSync(calibrationPath())).toBe(true);
   });
 
   it.each([

@@ -81,7 +81,7 @@ describe.skipIf(!canTrain())('fovea train (needs the native kernels)', () => {
     const refused = await fovea('train', recipe, '--output', output);
     expect(refused).toMatchObject({
       code: 1,
-      stderr: `fovea: training for ${output} is under way in process ${process.pid}; one at a time is accepted\n`,
+      stderr: `fovea: a run that keeps its state in ${output}.state is under way in process ${process.pid}; one at a time is accepted\n`,
     });
     await writeFile(lock, '999999999\n');
     const { code } = await fovea('train', recipe, '--output', output, '--threads', '2');
