@@ -9,7 +9,8 @@ export interface NamedPoint {
   readonly height: number;
 }
 
-interface Box {
+/** A rectangle, pixels. */
+export interface Box {
   readonly left: number;
   readonly right: number;
   readonly top: number;
@@ -27,6 +28,7 @@ const BETWEEN = 2;
  * @param area what names may lie in
  * @param sides sides to try, the preferred first
  * @param gap from a point's centre to its name
+ * @param lines what names lie over only where there is no other room
  * @returns a side for each point; none where there is no room for its name
  */
 export function labelPlaces(
@@ -35,6 +37,7 @@ export function labelPlaces(
   area: Box,
   sides: readonly LabelSide[],
   gap: number,
+  lines: readonly Box[] = [],
 ): (LabelSide | undefined)[] {
   // A name stays clear of other points by as much as a point takes itself.
   const radius = gap * 0.75;
@@ -42,17 +45,17 @@ export function labelPlaces(
     ...{ left: x - radius, right: x + radius, top: y - radius, bottom: y + radius },
   }));
   return points.map((point) => {
-    for (const side of sides) {
-      const box = boxAt(point, side, gap);
-      if (box.left < area.left || box.right > area.right) continue;
-      if (box.top < area.top || box.bottom > area.bottom) continue;
-      if (taken.some((other) => isOver(box, other))) continue;
-      taken.push(box);
-      return side;
-    }
-    return undefined;
+    const free = sides
+      .map((side) => ({ side, box: boxAt(point, side, gap) }))
+      .filter(({ box }) => isWithin(box, area) && !taken.some((other) => isOver(box, other)));
+    const place = free.find(({ box }) => !lines.some((line) => isOver(box, line))) ?? free[0];
+    if (place !== undefined) taken.push(place.box);
+    return place?.side;
   });
 }
+
+const isWithin = (box: Box, area: Box): boolean =>
+  box.left >= area.left && box.right <= area.right && box.top >= area.top && box.bottom <= area.bottom;
 
 function boxAt({ x, y, width, height }: NamedPoint, side: LabelSide, gap: number): Box {
   const [vertical, horizontal] = side.split(' ');

@@ -226,6 +226,18 @@ describe('the Pareto front', () => {
     expect(named?.textposition).toEqual(['top right', 'top left', 'top left', 'bottom left']);
   });
 
+  it('keeps names off the steps of the front where there is room', () => {
+    const points = [
+      { ms: 1, score: 0.5, label: 'longer than the way to the next point' },
+      { ms: 2, score: 0.7, label: 'next' },
+      { ms: 20, score: 0.9, label: 'last' },
+    ].map((point) => ({ ...point, origin: 'measured' as const, onFront: true }));
+    const named = buildFigure({ kind: 'pareto', yLabel: 'accuracy', points }, wide).data.find(
+      ({ textposition }) => textposition !== undefined,
+    );
+    expect(named?.textposition).toEqual(['bottom right', 'top left', 'top left']);
+  });
+
   it('names the fastest of a crowded front, and none over another', () => {
     const points = Array.from({ length: 60 }, (_, i) => ({
       ...{ ms: 1 + i / 60, score: i, label: `design ${i}`, origin: 'measured' as const, onFront: true },

@@ -24,6 +24,15 @@ describe('places of names beside points', () => {
     expect(places(...five)).toEqual([...sides, undefined]);
   });
 
+  it('lie over lines only where there is no other room', () => {
+    const across = { left: 100, right: 200, top: 40, bottom: 40 };
+    const over = (...lines: (typeof across)[]) => labelPlaces([named(100, 50)], [], area, sides, 6, lines);
+    expect(over(across)).toEqual(['top left']);
+    expect(over(across, { ...across, left: 0 }, { ...across, left: 0, top: 60, bottom: 60 })).toEqual([
+      'top right',
+    ]);
+  });
+
   it('stay clear of points without names', () => {
     expect(labelPlaces([named(100, 50)], [{ x: 120, y: 40 }], area, sides, 6)).toEqual(['top left']);
   });

@@ -1,4 +1,4 @@
-import { type LabelSide, labelPlaces } from '@fovea/kernel/presentation';
+import { type Box, type LabelSide, labelPlaces } from '@fovea/kernel/presentation';
 import { ORIGINS } from '../../documents/latency';
 import type { LatencyView } from '../../documents/types';
 import {
@@ -140,13 +140,24 @@ function namesOf(
   // A crowd behind the front is faint, and has names drawn over it.
   const behind = points.length > CROWD ? [] : points.filter((point) => !point.onFront);
   const marks = [...centres, ...behind.map(({ ms, score }) => ({ x: across(ms), y: down(score) }))];
-  const sides = labelPlaces(named, marks, room, SIDES, GAP_PX);
+  const sides = labelPlaces(named, marks, room, SIDES, GAP_PX, frontLines(centres));
   return new Map(
     front.flatMap((point, i) => {
       const side = sides[i];
       return side === undefined ? [] : [[point, { text: texts[i]!, side }] as const];
     }),
   );
+}
+
+/** The steps that join points: from each across, then up or down to the next. */
+function frontLines(centres: readonly { readonly x: number; readonly y: number }[]): Box[] {
+  return centres.slice(1).flatMap(({ x, y }, i) => {
+    const from = centres[i]!;
+    return [
+      { left: from.x, right: x, top: from.y, bottom: from.y },
+      { left: x, right: x, top: Math.min(from.y, y), bottom: Math.max(from.y, y) },
+    ];
+  });
 }
 
 /** Lines from the least to the most of what points are medians of; nothing where none has a range. */
