@@ -1,4 +1,4 @@
-import { counted, formatPercent, labelPlaces } from '../../presentation/index.js';
+import { counted, distinctNames, formatPercent, labelPlaces } from '../../presentation/index.js';
 import type { LatencyView } from '../mime.js';
 import {
   axisRoom,
@@ -138,19 +138,23 @@ const nameSides = [
   'bottom center',
 ] as const;
 
-/** Names beside points, as far as there is room; of the others, which the table of the data has, the number. */
+/**
+ * Names beside points, as far as there is room; of the others, which the table of the data has, the number. What all
+ * names have in common is left out where that makes room.
+ */
 function pointNames(points: ParetoView['points'], x: Scale, y: Scale, area: PlotArea): string {
-  const fitted = fitNames(
-    points.map((point) => point.label),
-    190,
-    nameSize,
-  );
-  const named = points.map((point, index) => {
-    const name = fitted[index]!;
-    return { x: x(point.ms), y: y(point.score), name, width: textWidth(name, nameSize), height: nameSize };
-  });
   const room = { ...area, right: pageWidth - padding };
-  const places = labelPlaces(named, named, room, nameSides, nameGap);
+  const attempt = (labels: readonly string[]) => {
+    const named = fitNames(labels, 190, nameSize).map((name, index) => {
+      const point = { x: x(points[index]!.ms), y: y(points[index]!.score) };
+      return { ...point, name, width: textWidth(name, nameSize), height: nameSize };
+    });
+    const places = labelPlaces(named, named, room, nameSides, nameGap);
+    return { named, places, unnamed: places.filter((side) => side === undefined).length };
+  };
+  const labels = points.map((point) => point.label);
+  const whole = attempt(labels);
+  const { named, places, unnamed } = whole.unnamed === 0 ? whole : attempt(distinctNames(labels));
   const names = named.map((point, index) => {
     const side = places[index];
     if (side === undefined) return '';
@@ -164,7 +168,6 @@ function pointNames(points: ParetoView['points'], x: Scale, y: Scale, area: Plot
       halo: true,
     });
   });
-  const unnamed = places.filter((side) => side === undefined).length;
   const note = unnamed === 0 ? '' : `${counted(unnamed, 'point')} without room for a name`;
   return names.join('') + text(padding, area.bottom + 31, note, { size: 11, fill: colours.faint });
 }
