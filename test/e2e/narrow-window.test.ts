@@ -96,4 +96,41 @@ describe.skipIf(!hasChromium || !isBuilt)('narrow windows (needs Chromium and np
     expect(await panel()).toBeGreaterThan(200);
     expect(await files()).toBe(0);
   });
+
+  it('a window that becomes narrow keeps its document, and not the file list alone', async () => {
+    await open(1200, 'enlarged');
+    await execute(browser.page, 'filebrowser:activate');
+    await browser.page.locator('.jp-NotebookPanel .cm-content').first().click();
+    expect(await files()).toBeGreaterThan(200);
+    await browser.page.setViewportSize({ width: 320, height: 800 });
+    await expect.poll(notebook).toBeGreaterThan(200);
+    expect(await files()).toBe(0);
+  });
+
+  it('nor takes the area away in which somebody works', async () => {
+    await open(1200, 'busy');
+    await execute(browser.page, 'filebrowser:activate');
+    await browser.page.locator('.jp-FileBrowser button').first().focus();
+    await browser.page.setViewportSize({ width: 420, height: 800 });
+    // What happens is due two frames after the window's event.
+    await browser.page.waitForTimeout(500);
+    expect(await files()).toBeGreaterThan(200);
+  });
+
+  it('shows all icons beside an area that is open in a window of 320 pixels', async () => {
+    await open(320, 'small');
+    const beyond = () =>
+      browser.page
+        .locator('.jp-SideBar .lm-TabBar-tab, .jp-SideBar .lm-TabBar-tabIcon')
+        .evaluateAll((nodes) =>
+          nodes
+            .map((node) => node.getBoundingClientRect())
+            .filter(({ width, left, right }) => width > 0 && (left < 0 || right > innerWidth)),
+        );
+    for (const command of ['fovea:open-panel', 'filebrowser:activate']) {
+      await execute(browser.page, command);
+      await expect.poll(command === 'fovea:open-panel' ? panel : files).toBeGreaterThan(200);
+      await expect.poll(beyond).toEqual([]);
+    }
+  });
 });

@@ -46,7 +46,10 @@ function whenShown(callback: () => void): void {
   observer.observe(dock);
 }
 
-/** Of two areas that leave no room, the one that was opened last stays; one alone is what somebody wants to see. */
+/**
+ * Of two areas that leave no room, the one that was opened last stays; one alone is what somebody wants to see. Where it
+ * is the window that becomes narrow, as when its page is enlarged, documents stay, unless somebody works in the area.
+ */
 function keepRoom(shell: Shell): void {
   let isRightLast = !shell.rightCollapsed;
   let [left, right] = [!shell.leftCollapsed, !shell.rightCollapsed];
@@ -60,10 +63,25 @@ function keepRoom(shell: Shell): void {
   };
   shell.layoutModified.connect(look);
   window.addEventListener('resize', () => requestAnimationFrame(look));
+  let wasCramped = isCramped();
+  let before = window.innerWidth;
+  // Told once the shell has laid itself out, which is some time after the window's own event.
+  new ResizeObserver(() => {
+    const becameNarrow = !wasCramped && window.innerWidth < before;
+    wasCramped = isCramped();
+    before = window.innerWidth;
+    if (!becameNarrow || !wasCramped) return;
+    if (!shell.leftCollapsed && !shell.rightCollapsed) return;
+    if (!hasFocus('jp-left-stack')) shell.collapseLeft();
+    if (!hasFocus('jp-right-stack')) shell.collapseRight();
+  }).observe(document.getElementById('jp-main-dock-panel')!);
 }
+
+const hasFocus = (id: string): boolean =>
+  document.getElementById(id)?.contains(document.activeElement) ?? false;
 
 /** Whether there are documents, or could be, in less than the least width. */
 function isCramped(): boolean {
-  const width = document.getElementById('jp-main-dock-panel')?.clientWidth ?? 0;
-  return width > 0 && width < LEAST_WIDTH;
+  const dock = document.getElementById('jp-main-dock-panel');
+  return dock?.checkVisibility() === true && dock.clientWidth < LEAST_WIDTH;
 }

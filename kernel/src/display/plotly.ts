@@ -11,6 +11,7 @@ import {
 import { type MimeBundle, withPicture } from './bundle.js';
 import { show } from './cell-output.js';
 import {
+  axisRoom,
   card,
   dot,
   horizontalAxis,
@@ -19,10 +20,10 @@ import {
   pageWidth,
   verticalAxis,
 } from './draw/frame.js';
-import { linearScale } from './draw/scale.js';
+import { linearScale, type Scale } from './draw/scale.js';
 import { seriesColour } from './draw/style.js';
 import { type Drawing, element, round } from './draw/svg.js';
-import { fitText, text } from './draw/text.js';
+import { fitName, text } from './draw/text.js';
 import { PLOTLY_MIME } from './mime.js';
 import type { ShowOptions } from './show.js';
 import { type Cell, tableText } from './tables/table.js';
@@ -150,7 +151,6 @@ function drawCurves(
   });
   const height = 260;
   return card({ title, legend: legend.length > 1 ? legend : [], height: height + 44 }, (top) => {
-    const area = { left: padding + 50, right: pageWidth - padding - 10, top: top + 22, bottom: top + height };
     const bars = known.filter(({ kind }) => kind === 'bars');
     const xs = known.flatMap(({ points }) => points.map(({ x }) => x));
     const ys = known.flatMap(({ points }) => points.map(({ y }) => y));
@@ -158,8 +158,10 @@ function drawCurves(
     const [low, high] = extent(xs);
     const [bottom, ceiling] = extent(bars.length > 0 ? [0, ...ys] : ys);
     const categories = known.find((curve) => curve.categories !== undefined)?.categories;
+    const y = linearScale([bottom, ceiling], [top + height, top + 22]);
+    const left = padding + axisRoom(y, 50);
+    const area = { left, right: pageWidth - padding - 10, top: top + 22, bottom: top + height };
     const x = linearScale([low - half, high + half], [area.left, area.right], 8);
-    const y = linearScale([bottom, ceiling], [area.bottom, area.top]);
     const marks = known.map(({ kind, points }, index) => {
       const colour = seriesColour(index);
       if (kind === 'line') {
@@ -184,13 +186,23 @@ function drawCurves(
     const labels =
       categories === undefined
         ? horizontalAxis(area, x, axis('xaxis'))
-        : categories
-            .map((label, i) =>
-              text(x(i), area.bottom + 15, fitText(label, 90, 11), { size: 11, anchor: 'middle' }),
-            )
-            .join('');
+        : categoryLabels(categories, x, area.bottom + 15);
     return [labels, verticalAxis(area, y, axis('yaxis')), ...marks].join('');
   });
+}
+
+/** Least width of a category's label, pixels: of closer ones some are left out. */
+const leastLabel = 40;
+
+function categoryLabels(categories: readonly string[], x: Scale, baseline: number): string {
+  const pitch = x(1) - x(0);
+  const labelled = Math.ceil(leastLabel / pitch);
+  const width = Math.min(90, pitch * labelled - 6);
+  return categories
+    .map((label, i) =>
+      i % labelled > 0 ? '' : text(x(i), baseline, fitName(label, width, 11), { size: 11, anchor: 'middle' }),
+    )
+    .join('');
 }
 
 /** Smallest and largest value; a single value gets room on both sides. */

@@ -4,7 +4,9 @@
  */
 export { counted } from './counted.js';
 export { csvText } from './csv.js';
+export { distinctNames } from './distinct-names.js';
 export { BUSY_ICON_SVG, ICON_SVG } from './icon.js';
+export { type Box, type LabelSide, labelPlaces, type NamedPoint } from './label-places.js';
 export { largestPictureBytes } from './largest-picture.js';
 export { numberText } from './number-text.js';
 export { saysOrigin } from './origin.js';

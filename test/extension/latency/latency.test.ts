@@ -213,7 +213,7 @@ describe('the Pareto front', () => {
     expect(traces(view('pareto'))[0]!.x).toEqual([12.2, 14.1, 23.4]);
   });
 
-  it('names points on the left, and on the right where that would be cut off', () => {
+  it('names points on the left, on the right where that would be cut off, and below where others stand', () => {
     const points = [
       { ms: 2, label: 'a name of thirty letters, about' },
       { ms: 2, label: 'short' },
@@ -223,7 +223,33 @@ describe('the Pareto front', () => {
     const named = buildFigure({ kind: 'pareto', yLabel: 'accuracy', points }, wide).data.find(
       ({ textposition }) => textposition !== undefined,
     );
-    expect(named?.textposition).toEqual(['top right', 'top left', 'top left', 'top left']);
+    expect(named?.textposition).toEqual(['top right', 'top left', 'top left', 'bottom left']);
+  });
+
+  it('keeps names off the steps of the front where there is room', () => {
+    const points = [
+      { ms: 1, score: 0.5, label: 'longer than the way to the next point' },
+      { ms: 2, score: 0.7, label: 'next' },
+      { ms: 20, score: 0.9, label: 'last' },
+    ].map((point) => ({ ...point, origin: 'measured' as const, onFront: true }));
+    const named = buildFigure({ kind: 'pareto', yLabel: 'accuracy', points }, wide).data.find(
+      ({ textposition }) => textposition !== undefined,
+    );
+    expect(named?.textposition).toEqual(['bottom right', 'top left', 'top left']);
+  });
+
+  it('names the fastest of a crowded front, and none over another', () => {
+    const points = Array.from({ length: 60 }, (_, i) => ({
+      ...{ ms: 1 + i / 60, score: i, label: `design ${i}`, origin: 'measured' as const, onFront: true },
+    }));
+    const named = buildFigure({ kind: 'pareto', yLabel: 'accuracy', points }, wide).data.find(
+      ({ textposition }) => textposition !== undefined,
+    ) as unknown as { text: string[] };
+    expect(named.text[0]).toBe('design 0');
+    const shown = named.text.filter((text) => text !== '');
+    expect(shown.length).toBeGreaterThan(2);
+    // A name is higher than the 360 pixels of the plot allow sixty of them to be.
+    expect(shown.length).toBeLessThan(56);
   });
 });
 
@@ -234,15 +260,27 @@ describe('names of any length', () => {
 
   it('keep both their ends, and leave room for what they name', () => {
     const bars = [1, 2].map((each) => ({
-      label: long(`${each}`),
+      label: `${each}: ${long(`${each}`)}`,
       origin: 'measured' as const,
       totalMs: each,
     }));
     const { yaxis } = buildFigure({ kind: 'strategies', bars }, wide).layout as unknown as {
       yaxis: { ticktext: string[] };
     };
-    expect(yaxis.ticktext[1]).toMatch(/^a name.*….*2$/);
+    expect(yaxis.ticktext[1]).toMatch(/^2: a name.*….*2$/);
     expect(7 * most(yaxis.ticktext)).toBeLessThanOrEqual(0.4 * wide.width);
+  });
+
+  it('that begin alike are told apart by the rest', () => {
+    const bars = [1, 2].map((each) => ({
+      label: `${long('')}.layer${each}.and.more.than.half.of.a.name.that.is.the.same`,
+      origin: 'measured' as const,
+      totalMs: each,
+    }));
+    const { yaxis } = buildFigure({ kind: 'strategies', bars }, wide).layout as unknown as {
+      yaxis: { ticktext: string[] };
+    };
+    expect(yaxis.ticktext).toEqual(['…layer1…', '…layer2…']);
   });
 
   it('fit on one side of every point of a front, whole when pointed at', () => {

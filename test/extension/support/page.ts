@@ -99,43 +99,46 @@ export function overlaps(page: Page): Promise<string[]> {
   });
 }
 
-/** Texts whose contrast with what is behind them is below `least` (WCAG's ratio). */
-export function contrasts(page: Page, least: number): Promise<string[]> {
-  return page.evaluate((bound) => {
-    const probe = document.createElement('canvas').getContext('2d', { willReadFrequently: true })!;
-    // Lets the browser mix colours, whatever notation they are in.
-    const mixed = (colors: string[]) => {
-      probe.clearRect(0, 0, 1, 1);
-      for (const color of colors) {
-        probe.fillStyle = color;
-        probe.fillRect(0, 0, 1, 1);
+/** Texts within `host` whose contrast with what is behind them is below `least` (WCAG's ratio). */
+export function contrasts(page: Page, least: number, host = '#host'): Promise<string[]> {
+  return page.evaluate(
+    ([bound, within]) => {
+      const probe = document.createElement('canvas').getContext('2d', { willReadFrequently: true })!;
+      // Lets the browser mix colours, whatever notation they are in.
+      const mixed = (colors: string[]) => {
+        probe.clearRect(0, 0, 1, 1);
+        for (const color of colors) {
+          probe.fillStyle = color;
+          probe.fillRect(0, 0, 1, 1);
+        }
+        return [...probe.getImageData(0, 0, 1, 1).data].slice(0, 3);
+      };
+      const luminance = (rgb: number[]) => {
+        const [r, g, b] = rgb.map((value) => {
+          const part = value / 255;
+          return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+        });
+        return 0.2126 * r! + 0.7152 * g! + 0.0722 * b!;
+      };
+      const poor: string[] = [];
+      for (const node of document.querySelectorAll<HTMLElement>(`${within} *`)) {
+        const own = [...node.childNodes].some((child) => child.nodeType === 3 && child.textContent?.trim());
+        const box = node.getBoundingClientRect();
+        if (!own || box.width < 2 || node.closest('svg, .fovea-mod-disabled, [inert]')) continue;
+        const grounds: string[] = [];
+        for (let at: HTMLElement | null = node; at; at = at.parentElement) {
+          grounds.unshift(getComputedStyle(at).backgroundColor);
+        }
+        const ground = mixed(['white', ...grounds]);
+        const ink = mixed(['white', ...grounds, getComputedStyle(node).color]);
+        const [light, dark] = [luminance(ground), luminance(ink)].sort((a, b) => b - a);
+        const ratio = (light! + 0.05) / (dark! + 0.05);
+        if (ratio < bound) poor.push(`${node.textContent!.slice(0, 24)}: ${ratio.toFixed(2)}`);
       }
-      return [...probe.getImageData(0, 0, 1, 1).data].slice(0, 3);
-    };
-    const luminance = (rgb: number[]) => {
-      const [r, g, b] = rgb.map((value) => {
-        const part = value / 255;
-        return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
-      });
-      return 0.2126 * r! + 0.7152 * g! + 0.0722 * b!;
-    };
-    const poor: string[] = [];
-    for (const node of document.querySelectorAll<HTMLElement>('#host *')) {
-      const own = [...node.childNodes].some((child) => child.nodeType === 3 && child.textContent?.trim());
-      const box = node.getBoundingClientRect();
-      if (!own || box.width < 2 || node.closest('svg, .fovea-mod-disabled, [inert]')) continue;
-      const grounds: string[] = [];
-      for (let at: HTMLElement | null = node; at; at = at.parentElement) {
-        grounds.unshift(getComputedStyle(at).backgroundColor);
-      }
-      const ground = mixed(['white', ...grounds]);
-      const ink = mixed(['white', ...grounds, getComputedStyle(node).color]);
-      const [light, dark] = [luminance(ground), luminance(ink)].sort((a, b) => b - a);
-      const ratio = (light! + 0.05) / (dark! + 0.05);
-      if (ratio < bound) poor.push(`${node.textContent!.slice(0, 24)}: ${ratio.toFixed(2)}`);
-    }
-    return poor;
-  }, least);
+      return poor;
+    },
+    [least, host] as const,
+  );
 }
 
 /** Elements that take the focus and have no accessible name. */

@@ -7,8 +7,9 @@ import {
 } from '@fovea/kernel';
 import { describe, expect, it } from 'vitest';
 import { latencyBundle, masksBundle } from '../../../kernel/src/display/bundle.js';
+import { drawLatency } from '../../../kernel/src/display/draw/latency.js';
 import { linearScale } from '../../../kernel/src/display/draw/scale.js';
-import { escapeMarkup } from '../../../kernel/src/display/draw/svg.js';
+import { type Drawing, escapeMarkup } from '../../../kernel/src/display/draw/svg.js';
 import { fitText, textWidth } from '../../../kernel/src/display/draw/text.js';
 import { decodePng, type Pixels } from '../../../kernel/src/display/picture.js';
 import { discImage, leftHalfMask, sampleNetwork, sampleProfile } from './samples.js';
@@ -143,11 +144,130 @@ describe('the picture of latency', () => {
   });
 });
 
+/** Where the texts of a drawing stand that are not turned: their sizes follow from the typeface. */
+function textBoxes(content: string) {
+  return [...content.matchAll(/<text ([^>]*)>([^<]*)<\/text>/g)].flatMap(([, attributes, words]) => {
+    const value = (name: string) => new RegExp(`(?:^| )${name}="([^"]*)"`).exec(attributes!)?.[1];
+    const [x, y, size] = ['x', 'y', 'font-size'].map((name) => Number(value(name)));
+    if (value('transform')) return [];
+    const width = textWidth(words!, size, value('font-weight') === '600');
+    const anchor = value('text-anchor') ?? 'start';
+    const left = x! - (anchor === 'start' ? 0 : anchor === 'end' ? width : width / 2);
+    return [{ words: words!, left, right: left + width, top: y! - 0.7 * size!, bottom: y! }];
+  });
+}
+
+/** Texts that lie over others, or beyond the drawing. */
+function wrongTexts({ content, width }: Drawing): string[] {
+  const boxes = textBoxes(content);
+  return boxes.flatMap((one, index) => [
+    ...(one.left < 0 || one.right > width ? [`${one.words} is cut off`] : []),
+    ...boxes
+      .slice(index + 1)
+      .filter(
+        (other) =>
+          one.left < other.right &&
+          other.left < one.right &&
+          one.top < other.bottom &&
+          other.top < one.bottom,
+      )
+      .map((other) => `${one.words} over ${other.words}`),
+  ]);
+}
+
+describe('the texts of pictures', () => {
+  const longName = (i: number) => `backbone.features.a_stage_of_long_name.layer${i % 4}.block${i}.branch`;
+  const candidates = (count: number) =>
+    Array.from({ length: count }, (_, i) => ({
+      label: `resnet101, S ${i % 7}, streamed, rate ${(i / count).toFixed(2)}`,
+      ms: 1 + ((i * 37) % count) * 0.3,
+      score: 0.5 + 0.4 * Math.sqrt(((i * 53) % count) / count),
+      origin: i % 2 === 0 ? ('measured' as const) : ('predicted' as const),
+    }));
+  const profile = (count: number) => {
+    const sample = sampleProfile(network);
+    const [block] = sample.blocks;
+    const [op] = sample.ops;
+    return {
+      ...sample,
+      totalMs: count * op!.totalMs,
+      blocks: Array.from({ length: count }, (_, i) => ({ ...block!, block: i, name: longName(i) })),
+      ops: Array.from({ length: count }, (_, i) => ({ ...op!, block: i, name: `${longName(i)} gather` })),
+    };
+  };
+  const drawn = (views: LatencyDocument['views']) =>
+    views.map((view) => drawLatency({ version: 1, views: [view] }));
+
+  it('never lie over each other or beyond the border, however many points and however long the names are', () => {
+    const pictures = drawn([
+      ...[1, 24, 300].map((count) => paretoView(candidates(count))),
+      paretoView(candidates(6).map((each) => ({ ...each, ms: 5, score: 0.5 }))),
+      paretoView(
+        candidates(6).map((each) => ({ ...each, score: 1234567 + each.score / 100 })),
+        {
+          yLabel: 'a quality of a long name '.repeat(9),
+        },
+      ),
+      ...[3, 70].flatMap((count) => latencyDocument([profile(count), profile(count)]).views),
+      ...latencyDocument(profile(60)).views,
+    ]);
+    expect(pictures.flatMap(wrongTexts)).toEqual([]);
+    expect(pictures.flatMap(({ content }) => textBoxes(content)).length).toBeGreaterThan(200);
+  });
+
+  it('name the points of the front first, and count those without room', () => {
+    const points = candidates(300);
+    const view = paretoView(points);
+    if (view.kind !== 'pareto') throw new Error(view.kind);
+    const words = textBoxes(drawLatency({ version: 1, views: [view] }).content).map((box) => box.words);
+    const [fastest] = view.points.filter((point) => point.onFront).sort((a, b) => a.ms - b.ms);
+    // What all names begin with is left out where there is little room.
+    expect(words).toContain(fastest!.label.replace('resnet101, ', '…'));
+    const names = words.filter((word) => word.includes('rate'));
+    expect(words).toContain(`${300 - names.length} points without room for a name`);
+  });
+
+  it('tell blocks of long names apart', () => {
+    const rows = latencyDocument(profile(12)).views.filter(({ kind }) => kind === 'breakdown');
+    const words = drawn(rows).flatMap(({ content }) => textBoxes(content).map((box) => box.words));
+    for (const i of [0, 11]) expect(words).toContain(`…layer${i % 4}.block${i}…`);
+  });
+
+  it('leave names of blocks out where they would lie over each other', () => {
+    const [compared] = latencyDocument([profile(70), profile(70)]).views;
+    const [{ content }] = drawn([compared!]) as [Drawing];
+    const slanted = [...content.matchAll(/rotate\(-45 ([\d.]+)/g)].map(([, x]) => Number(x));
+    const gaps = slanted.slice(1).map((x, i) => x - slanted[i]!);
+    expect(slanted.length).toBeGreaterThan(20);
+    expect(Math.min(...gaps)).toBeGreaterThan(14);
+  });
+});
+
 describe('the parts of a drawing', () => {
   it('widens a scale to round ticks', () => {
     const scale = linearScale([0, 0.93], [0, 100]);
     expect(scale.ticks.map(scale.format)).toEqual(['0.0', '0.2', '0.4', '0.6', '0.8', '1.0']);
     expect(scale(0.5)).toBe(50);
+  });
+
+  it('has ticks that say where they stand, and that differ', () => {
+    const ticks = (low: number, high: number) => {
+      const scale = linearScale([low, high], [0, 100]);
+      return scale.ticks.map(scale.format);
+    };
+    expect(ticks(0, 12)).toEqual(['0.0', '2.5', '5.0', '7.5', '10.0', '12.5']);
+    expect(ticks(-0.3, 0.3)).toEqual(['-0.4', '-0.2', '0.0', '0.2', '0.4']);
+    expect(ticks(0, 4e-8)).toEqual(['0.00000000', '1e-8', '2e-8', '3e-8', '4e-8']);
+    expect(ticks(0, 5e9)).toEqual(['0', '1e+9', '2e+9', '3e+9', '4e+9', '5e+9']);
+    for (const [low, high] of [
+      [1234567, 1234567.005],
+      [0.9123451, 0.9123457],
+      [2.4e9, 2.5e9],
+    ] as const) {
+      const found = ticks(low, high);
+      expect(found.map(Number)).toEqual([...new Set(found.map(Number))].sort((a, b) => a - b));
+      expect(found.length).toBeGreaterThan(3);
+    }
   });
 
   it('measures text in its typeface and cuts it to fit', () => {

@@ -34,7 +34,7 @@ describe('a notebook as a page', () => {
     expect(html).toContain('&quot;&lt;b&gt;&quot;');
   });
 
-  it('shows code in colours that stand out from their ground', async () => {
+  it('shows code in colours that stand out from their ground, light and dark', async () => {
     const html = await exported([{ cell_type: 'code', source: '1' }]);
     const luminance = (hex: string) => {
       const [r, g, b] = [1, 3, 5].map((at) => {
@@ -43,11 +43,18 @@ describe('a notebook as a page', () => {
       });
       return 0.2126 * r! + 0.7152 * g! + 0.0722 * b!;
     };
-    const ground = /\.source \{ background: (#[0-9a-f]{6})/.exec(html)![1]!;
-    const inks = [...html.matchAll(/\.hljs-[^{}]*\{color:(#[0-9a-f]{6})/g)].map(([, ink]) => ink!);
-    expect(new Set(inks).size).toBeGreaterThan(5);
-    const poor = inks.filter((ink) => (luminance(ground) + 0.05) / (luminance(ink) + 0.05) < 4.5);
-    expect(poor).toEqual([]);
+    const contrast = (one: string, other: string) => {
+      const [darker, lighter] = [luminance(one), luminance(other)].sort((x, y) => x - y);
+      return (lighter! + 0.05) / (darker! + 0.05);
+    };
+    const schemes = html.split('@media screen and (prefers-color-scheme: dark)');
+    expect(schemes).toHaveLength(2);
+    for (const styles of schemes) {
+      const ground = /--ground: (#[0-9a-f]{6})/.exec(styles)![1]!;
+      const inks = [...styles.matchAll(/\.hljs-[^{}]*\{color:(#[0-9a-f]{6})/g)].map(([, ink]) => ink!);
+      expect(new Set(inks).size).toBeGreaterThan(5);
+      expect(inks.filter((ink) => contrast(ground, ink) < 4.5)).toEqual([]);
+    }
   });
 
   it('makes outputs that may scroll sideways stops of the keyboard, and no others', async () => {

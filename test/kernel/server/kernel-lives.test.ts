@@ -76,6 +76,17 @@ describe('a kernel', () => {
     expect(kernel.state).toBe('idle');
   });
 
+  it('that is restarted again before its new process answers has restarted for both pages', async () => {
+    await kernel.start();
+    await kernel.whenReady();
+    const before = kernel.pid;
+    const overtaken = kernel.restart();
+    await expect.poll(() => kernel.pid !== undefined && kernel.pid !== before, { interval: 1 }).toBe(true);
+    await Promise.all([overtaken, kernel.restart()]);
+    expect(living()).toEqual([kernel.pid]);
+    expect(kernel.state).toBe('idle');
+  });
+
   it('that is restarted while it starts again after a death has one process', async () => {
     await kernel.start();
     await kernel.whenReady();

@@ -9,7 +9,7 @@ import {
   PARTS,
   plain,
   seriesColor,
-  shortened,
+  shortenedNames,
   timeTitle,
 } from './figure';
 
@@ -117,7 +117,10 @@ export function barsFigure(view: BarsView, space: FigureSpace): Figure {
       y: {
         tickmode: 'array',
         tickvals: positions,
-        ticktext: bars.map((bar) => plain(shortened(bar.label, mostLetters))),
+        ticktext: shortenedNames(
+          bars.map((bar) => bar.label),
+          mostLetters,
+        ).map(plain),
         range: [bars.length - 0.4, -0.6],
         showgrid: false,
         tickfont: { size: narrow ? 11 : 12, color: theme.ink },

@@ -7,7 +7,7 @@ import {
   PARTS,
   plain,
   seriesColor,
-  shortened,
+  shortenedNames,
   timeTitle,
 } from './figure';
 
@@ -71,7 +71,10 @@ export function breakdownFigure(view: BreakdownView, space: FigureSpace, grain: 
       x: {
         tickmode: 'array',
         tickvals: ticks.map(({ position }) => position),
-        ticktext: ticks.map(({ text }) => plain(shortened(text, MOST_LETTERS))),
+        ticktext: shortenedNames(
+          ticks.map(({ text }) => text),
+          MOST_LETTERS,
+        ).map(plain),
         tickangle: -45,
         showgrid: false,
         range: [-0.6, all.length - 0.4],

@@ -1,3 +1,4 @@
+import { distinctNames } from '@fovea/kernel/presentation';
 import type { Origin } from '../../documents/types';
 
 /** A plotly figure: traces and layout, both plain data. */
@@ -99,6 +100,12 @@ export function shortened(text: string, most: number): string {
   if (letters.length <= most) return text;
   const first = Math.ceil((most - 1) / 2);
   return `${letters.slice(0, first).join('')}…${letters.slice(first + 1 - most).join('')}`;
+}
+
+/** Names of several things in at most so many letters each: first without what all of them have in common. */
+export function shortenedNames(names: readonly string[], most: number): string[] {
+  const isLong = names.some((name) => [...name].length > most);
+  return (isLong ? distinctNames(names) : names).map((name) => shortened(name, most));
 }
 
 export interface Axis {

@@ -1,14 +1,24 @@
+import { type Box, type LabelSide, labelPlaces } from '@fovea/kernel/presentation';
 import { ORIGINS } from '../../documents/latency';
 import type { LatencyView } from '../../documents/types';
-import { type Figure, type FigureSpace, layout, ORIGIN_LOOK, plain, seriesColor, shortened } from './figure';
+import {
+  type Figure,
+  type FigureSpace,
+  layout,
+  ORIGIN_LOOK,
+  plain,
+  seriesColor,
+  shortened,
+  shortenedNames,
+} from './figure';
 
 type ParetoView = Extract<LatencyView, { kind: 'pareto' }>;
 
-/** Quality against latency: the points that no other beats are joined and named. */
+/** Quality against latency: the points that no other beats are joined, and named where there is room. */
 export function paretoFigure(view: ParetoView, space: FigureSpace): Figure {
   const { theme } = space;
   const front = view.points.filter((point) => point.onFront).sort((a, b) => a.ms - b.ms);
-  const mostMs = Math.max(...view.points.map(({ ms, msRange }) => msRange?.[1] ?? ms));
+  const range = rangeOf(view.points);
   const line = {
     type: 'scatter',
     mode: 'lines',
@@ -22,8 +32,7 @@ export function paretoFigure(view: ParetoView, space: FigureSpace): Figure {
   const height = space.width < 480 ? 340 : 420;
   const titleLetters = Math.floor((height - BESIDE_PX) / TITLE_LETTER_PX);
   const isCrowded = view.points.length > CROWD;
-  // As much as there is on one side of every point, with what an axis has beyond its last.
-  const mostLetters = Math.max(12, Math.floor((0.44 * (space.width - BESIDE_PX)) / LETTER_PX));
+  const names = namesOf(view.points, range, space.width, height);
   const points = ORIGINS.flatMap((origin) =>
     [true, false].map((onFront) => {
       const chosen = view.points.filter((point) => point.origin === origin && point.onFront === onFront);
@@ -37,10 +46,8 @@ export function paretoFigure(view: ParetoView, space: FigureSpace): Figure {
         ...whiskers('error_x', chosen, (point) => [point.ms, point.msRange], theme.quiet),
         ...whiskers('error_y', chosen, (point) => [point.score, point.scoreRange], theme.quiet),
         customdata: chosen.map((point) => plain(point.label)),
-        text: chosen.map(({ label }) => plain(shortened(label, mostLetters))),
-        textposition: chosen.map(
-          ({ ms, label }) => `top ${sideOf(shortened(label, mostLetters), ms / mostMs, space.width)}`,
-        ),
+        text: chosen.map((point) => plain(names.get(point)?.text ?? '')),
+        textposition: chosen.map((point) => names.get(point)?.side ?? 'top left'),
         textfont: { size: 11, color: theme.ink },
         cliponaxis: false,
         // The front stays in sight, however many points lie behind it.
@@ -60,8 +67,9 @@ export function paretoFigure(view: ParetoView, space: FigureSpace): Figure {
     data: [line, ...points],
     layout: layout(space, {
       height,
-      x: { title: 'Milliseconds', rangemode: 'tozero' },
+      x: { title: 'Milliseconds', range: range.ms },
       y: {
+        range: range.score,
         title: plain(shortened(view.yLabel.charAt(0).toUpperCase() + view.yLabel.slice(1), titleLetters)),
       },
     }),
@@ -77,17 +85,80 @@ const TITLE_LETTER_PX = 7;
 /** What the figure has beside its plot. */
 const BESIDE_PX = 80;
 
-/**
- * The side of a point on which its name stands: on the left it is clear of the front, unless it would be cut off
- * there and has more room on the right.
- * @param across where the point is, from 0 at the left end of the plot to 1
- */
-function sideOf(label: string, across: number, width: number): 'left' | 'right' {
-  const roomPx = across * (width - BESIDE_PX);
-  return roomPx >= label.length * LETTER_PX || across > 0.5 ? 'left' : 'right';
-}
+/** What it has above and below it. */
+const ABOVE_PX = 12;
+const BELOW_PX = 48;
+/** Height of a name, and from a point's centre to it. */
+const NAME_PX = 13;
+const GAP_PX = 8;
+
+/** Sides of a point on which its name may stand: on the upper left it is clear of the front. */
+const SIDES = ['top left', 'top right', 'bottom right', 'bottom left'] as const;
 
 type Point = ParetoView['points'][number];
+
+interface Range {
+  readonly ms: readonly [number, number];
+  readonly score: readonly [number, number];
+}
+
+/** What the axes show: all points and their whiskers, times from 0 on. */
+function rangeOf(points: readonly Point[]): Range {
+  const scores = points.flatMap(({ score, scoreRange }) => [score, ...(scoreRange ?? [])]);
+  const low = scores.reduce((least, score) => Math.min(least, score), Number.POSITIVE_INFINITY);
+  const high = scores.reduce((most, score) => Math.max(most, score), Number.NEGATIVE_INFINITY);
+  const longest = points.reduce((most, { ms, msRange }) => Math.max(most, msRange?.[1] ?? ms), 0) || 1;
+  if (!(high >= low)) return { ms: [0, longest], score: [0, 1] };
+  const beyond = 0.08 * (high - low || Math.abs(high) || 1);
+  return { ms: [0, 1.06 * longest], score: [low - beyond, high + beyond] };
+}
+
+/** Names of the points on the front for which there is room, the fastest first, and the sides on which they stand. */
+function namesOf(
+  points: readonly Point[],
+  range: Range,
+  width: number,
+  height: number,
+): Map<Point, { readonly text: string; readonly side: LabelSide }> {
+  const room = { left: 0, right: width - BESIDE_PX, top: -ABOVE_PX, bottom: height - ABOVE_PX - BELOW_PX };
+  const across = (ms: number) => (ms / range.ms[1]) * room.right;
+  const down = (score: number) =>
+    ((range.score[1] - score) / (range.score[1] - range.score[0])) * room.bottom;
+  const front = points.filter((point) => point.onFront).sort((a, b) => a.ms - b.ms);
+  // As much as there is on one side of every point, with what an axis has beyond its last.
+  const mostLetters = Math.max(12, Math.floor((0.44 * room.right) / LETTER_PX));
+  const texts = shortenedNames(
+    front.map(({ label }) => label),
+    mostLetters,
+  );
+  const centres = front.map(({ ms, score }) => ({ x: across(ms), y: down(score) }));
+  const named = centres.map((centre, i) => ({
+    ...centre,
+    width: LETTER_PX * [...texts[i]!].length,
+    height: NAME_PX,
+  }));
+  // A crowd behind the front is faint, and has names drawn over it.
+  const behind = points.length > CROWD ? [] : points.filter((point) => !point.onFront);
+  const marks = [...centres, ...behind.map(({ ms, score }) => ({ x: across(ms), y: down(score) }))];
+  const sides = labelPlaces(named, marks, room, SIDES, GAP_PX, frontLines(centres));
+  return new Map(
+    front.flatMap((point, i) => {
+      const side = sides[i];
+      return side === undefined ? [] : [[point, { text: texts[i]!, side }] as const];
+    }),
+  );
+}
+
+/** The steps that join points: from each across, then up or down to the next. */
+function frontLines(centres: readonly { readonly x: number; readonly y: number }[]): Box[] {
+  return centres.slice(1).flatMap(({ x, y }, i) => {
+    const from = centres[i]!;
+    return [
+      { left: from.x, right: x, top: from.y, bottom: from.y },
+      { left: x, right: x, top: Math.min(from.y, y), bottom: Math.max(from.y, y) },
+    ];
+  });
+}
 
 /** Lines from the least to the most of what points are medians of; nothing where none has a range. */
 function whiskers(

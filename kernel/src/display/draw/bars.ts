@@ -1,11 +1,19 @@
 import { formatMs } from '../format-number.js';
 import type { LatencyBar, LatencyOp, LatencyProfile, Origin } from '../mime.js';
 import { commonOrigin, originSuffix } from '../origin.js';
-import { card, horizontalAxis, type LegendEntry, padding, pageWidth, verticalAxis } from './frame.js';
+import {
+  axisRoom,
+  card,
+  horizontalAxis,
+  type LegendEntry,
+  padding,
+  pageWidth,
+  verticalAxis,
+} from './frame.js';
 import { linearScale } from './scale.js';
 import { colours, fillFor, fillPatterns, parts, seriesColour } from './style.js';
 import { type Drawing, element } from './svg.js';
-import { fitText, text, textWidth } from './text.js';
+import { fitName, fitNames, text, textWidth } from './text.js';
 
 /** Most rows that one drawing lists; the smallest are summed up in a last row. */
 const mostRows = 48;
@@ -25,7 +33,11 @@ function rowsDrawing(
   legend: readonly LegendEntry[],
   baselineMs?: number,
 ): Drawing {
-  const labels = rows.map((row) => fitText(row.label, 220, 11));
+  const labels = fitNames(
+    rows.map((row) => row.label),
+    220,
+    11,
+  );
   const left = padding + Math.max(40, ...labels.map((label) => textWidth(label, 11))) + 8;
   const right = pageWidth - padding - 62;
   const pitch = rows.length > 24 ? 17 : 22;
@@ -58,7 +70,7 @@ function rowsDrawing(
       return [
         ...segments,
         text(left - 8, y + pitch / 2 + 1, labels[index]!, { size: 11, anchor: 'end' }),
-        text(x + 5, y + pitch / 2 + 1, formatMs(row.totalMs), { size: 11, fill: colours.faint }),
+        text(x + 5, y + pitch / 2 + 1, formatMs(row.totalMs), { size: 11, fill: colours.faint, halo: true }),
       ].join('');
     });
     const baseline =
@@ -75,7 +87,7 @@ function rowsDrawing(
           });
     const common = commonOrigin(rows.map((row) => row.origin));
     const unit = common === undefined ? 'milliseconds' : `milliseconds, ${common}`;
-    return fillPatterns(used) + horizontalAxis(area, scale, unit) + bars.join('') + baseline;
+    return fillPatterns(used) + horizontalAxis(area, scale, unit) + baseline + bars.join('');
   });
 }
 
@@ -129,6 +141,9 @@ export function drawBars(title: string, bars: readonly LatencyBar[], baselineMs?
   return rowsDrawing(title, rows, legend, baselineMs);
 }
 
+/** Least distance between names that slant by 45 degrees, pixels. */
+const leastNamePitch = 15;
+
 /** Per-block times of several profiles side by side. */
 export function drawCompare(title: string, profiles: readonly LatencyProfile[]): Drawing {
   const blocks = profiles.reduce<LatencyProfile['blocks']>(
@@ -141,21 +156,23 @@ export function drawCompare(title: string, profiles: readonly LatencyProfile[]):
     origin: profile.origin,
   }));
   const plotHeight = 210;
-  const labels = blocks.map((block) => block.name);
-  const slant = Math.max(0, ...labels.map((label) => textWidth(fitText(label, 90, 10), 10)));
+  const names = fitNames(
+    blocks.map((block) => block.name),
+    90,
+    10,
+  );
+  const slant = Math.max(0, ...names.map((name) => textWidth(name, 10)));
   return card({ title, legend, height: plotHeight + 26 + slant * 0.72 }, (top) => {
-    const area = {
-      left: padding + 40,
-      right: pageWidth - padding,
-      top: top + 22,
-      bottom: top + 22 + plotHeight - 8,
-    };
+    const height = { top: top + 22, bottom: top + 22 + plotHeight - 8 };
     const highest = Math.max(
       0,
       ...profiles.flatMap((profile) => profile.blocks.map((block) => block.totalMs)),
     );
-    const scale = linearScale([0, highest], [area.bottom, area.top]);
+    const scale = linearScale([0, highest], [height.bottom, height.top]);
+    const area = { ...height, left: padding + axisRoom(scale, 40), right: pageWidth - padding };
     const pitch = (area.right - area.left) / Math.max(1, blocks.length);
+    // Names that are closer than their letters are high would lie over each other.
+    const named = Math.ceil(leastNamePitch / pitch);
     const thickness = Math.min(26, (pitch * 0.8) / Math.max(1, profiles.length));
     const marks = blocks.map((block, index) => {
       const centre = area.left + (index + 0.5) * pitch;
@@ -173,7 +190,10 @@ export function drawCompare(title: string, profiles: readonly LatencyProfile[]):
           'stroke-width': 0.75,
         });
       });
-      const label = text(centre + 3, area.bottom + 12, fitText(block.name, 90, 10), {
+      if (index % named > 0) return bars.join('');
+      // The first names slant towards the border.
+      const name = fitName(names[index]!, (centre - padding / 2) * Math.SQRT2, 10);
+      const label = text(centre + 3, area.bottom + 12, name, {
         size: 10,
         anchor: 'end',
         fill: colours.faint,

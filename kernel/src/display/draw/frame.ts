@@ -2,7 +2,7 @@ import type { Origin } from '../mime.js';
 import type { Scale } from './scale.js';
 import { colours, fillFor } from './style.js';
 import { type Drawing, element } from './svg.js';
-import { fitText, text, textWidth } from './text.js';
+import { fitName, fitText, text, textWidth } from './text.js';
 
 /** Width of every latency drawing: that of a notebook's output area on a small laptop. */
 export const pageWidth = 760;
@@ -127,6 +127,11 @@ export interface PlotArea {
   readonly bottom: number;
 }
 
+/** Pixels that a vertical axis needs on its left for its labels, and at least `least`. */
+export function axisRoom(scale: Scale, least: number): number {
+  return Math.max(least, ...scale.ticks.map((tick) => 8 + textWidth(scale.format(tick), 11)));
+}
+
 /** Horizontal grid lines with labels on the left, and the axis name above them. */
 export function verticalAxis(area: PlotArea, scale: Scale, name: string): string {
   return [
@@ -144,7 +149,7 @@ export function verticalAxis(area: PlotArea, scale: Scale, name: string): string
         fill: colours.faint,
       }),
     ]),
-    text(padding, area.top - 9, name, { size: 11, fill: colours.faint }),
+    text(padding, area.top - 9, fitName(name, area.right - padding, 11), { size: 11, fill: colours.faint }),
   ].join('');
 }
 
@@ -170,7 +175,7 @@ export function horizontalAxis(
         fill: colours.faint,
       }),
     ]),
-    text((area.left + area.right) / 2, area.bottom + 31, name, {
+    text((area.left + area.right) / 2, area.bottom + 31, fitName(name, area.right - area.left, 11), {
       size: 11,
       anchor: 'middle',
       fill: colours.faint,

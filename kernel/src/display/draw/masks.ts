@@ -5,7 +5,7 @@ import type { MasksBlock, MasksDocument } from '../mime.js';
 import { card, padding, pageWidth } from './frame.js';
 import { colours } from './style.js';
 import { type Drawing, element, round, stack } from './svg.js';
-import { fitText, text } from './text.js';
+import { fitNames, fitText, text } from './text.js';
 
 type DocumentImage = MasksDocument['images'][number];
 
@@ -67,6 +67,11 @@ function drawImage(document: MasksDocument, image: DocumentImage, index: number)
         bold: i === 1,
       }),
     );
+    const names = fitNames(
+      image.blocks.map((block) => block.name),
+      pitch - 4,
+      10,
+    );
     const thumbs = image.blocks.map((block, i) => {
       const x = left + (i % columns) * pitch;
       const line = y + Math.floor(i / columns) * rowHeight;
@@ -74,7 +79,7 @@ function drawImage(document: MasksDocument, image: DocumentImage, index: number)
       return [
         placed(image, `${index}`, x, line, thumb.width, thumb.height),
         cellsPath(block, x, line, thumb.width, thumb.height),
-        text(x, line + thumb.height + 12, fitText(block.name, pitch - 4, 10), { size: 10 }),
+        text(x, line + thumb.height + 12, names[i]!, { size: 10 }),
         text(x, line + thumb.height + 24, fitText(figures, pitch - 4, 10), { size: 10, fill: colours.faint }),
       ].join('');
     });

@@ -1,3 +1,4 @@
+import { distinctNames } from '../../presentation/index.js';
 import { colours } from './style.js';
 import { type Attributes, element, escapeMarkup } from './svg.js';
 
@@ -32,6 +33,24 @@ export function fitText(text: string, width: number, size = 12, bold = false): s
   return `${characters.join('').trimEnd()}…`;
 }
 
+/** A name cut to fit into `width` pixels, its middle left out: names of blocks and designs differ at their ends. */
+export function fitName(name: string, width: number, size = 12, bold = false): string {
+  if (textWidth(name, size, bold) <= width) return name;
+  const characters = [...name];
+  for (let kept = characters.length - 1; kept > 1; kept--) {
+    const first = Math.ceil(kept / 2);
+    const cut = `${characters.slice(0, first).join('')}…${characters.slice(first - kept).join('')}`;
+    if (textWidth(cut, size, bold) <= width) return cut;
+  }
+  return '…';
+}
+
+/** Names of several things, cut to fit into `width` pixels each: first by what all of them have in common. */
+export function fitNames(names: readonly string[], width: number, size = 12): string[] {
+  const isWide = names.some((name) => textWidth(name, size) > width);
+  return (isWide ? distinctNames(names) : names).map((name) => fitName(name, width, size));
+}
+
 export interface TextOptions {
   readonly size?: number;
   readonly bold?: boolean;
@@ -39,6 +58,8 @@ export interface TextOptions {
   readonly fill?: string;
   /** Degrees, clockwise, about the text's own anchor point. */
   readonly rotate?: number;
+  /** Keeps lines that pass behind the text away from its letters. */
+  readonly halo?: boolean;
 }
 
 /** A line of text with its baseline at `y`. */
@@ -46,7 +67,7 @@ export function text(
   x: number,
   y: number,
   content: string,
-  { size = 12, bold = false, anchor = 'start', fill = colours.text, rotate }: TextOptions = {},
+  { size = 12, bold = false, anchor = 'start', fill = colours.text, rotate, halo = false }: TextOptions = {},
 ): string {
   const attributes: Attributes = {
     x,
@@ -56,6 +77,12 @@ export function text(
     'font-weight': bold ? 600 : undefined,
     'text-anchor': anchor === 'start' ? undefined : anchor,
     fill,
+    ...(halo && {
+      stroke: colours.background,
+      'stroke-width': 3,
+      'stroke-linejoin': 'round',
+      'paint-order': 'stroke',
+    }),
     transform: rotate === undefined ? undefined : `rotate(${rotate} ${x} ${y})`,
   };
   return element('text', attributes, escapeMarkup(content));

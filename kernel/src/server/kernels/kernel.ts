@@ -134,9 +134,20 @@ export class Kernel {
     await this.changes.do(() => this.launch());
   }
 
-  /** Resolves when the kernel answers; rejects with HttpError 500 when it ends before or takes too long. */
+  /**
+   * Resolves when the kernel answers, after a restart that comes meanwhile the new process; rejects with HttpError 500
+   * when it ends before or takes too long.
+   */
   async whenReady(): Promise<void> {
-    await this.life?.ready;
+    const { life } = this;
+    try {
+      await life?.ready;
+    } catch (error) {
+      // Only what ended by itself failed: a page whose restart another one overtook was told of an error.
+      if (!life?.ending || this.disposed) throw error;
+      await this.restarting;
+      await this.whenReady();
+    }
   }
 
   /** Has the next process work elsewhere, since the kernel's document is there now. */
