@@ -1,20 +1,28 @@
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { root } from './steps.mjs';
+
+/** The projects of vitest.config.ts, those whose files run one at a time apart: browsers, kernels and npm leave cores idle. */
+export const atOnce = ['engine', 'kernel', 'extension'];
+export const oneAtATime = ['e2e', 'notebooks', 'packages'];
 
 /**
  * Runs tests and counts them from vitest's own report.
  *
  * @param {readonly string[]} args handed to vitest
  * @param {{ node?: string, env?: NodeJS.ProcessEnv, reporter?: string }} options `node` runs them
- * @returns counts, and the names of what was skipped or failed; `failed` includes files that could not be loaded
+ * @returns a promise of counts, and the names of what was skipped or failed; `failed` includes files that could not be loaded
  */
-export function runTests(args, { node = process.execPath, env = process.env, reporter = 'default' } = {}) {
+export async function runTests(
+  args,
+  { node = process.execPath, env = process.env, reporter = 'default' } = {},
+) {
   const folder = mkdtempSync(join(tmpdir(), 'fovea-test-'));
   const report = join(folder, 'report.json');
-  const { status } = spawnSync(
+  const child = spawn(
     node,
     [
       'node_modules/vitest/vitest.mjs',
@@ -27,6 +35,7 @@ export function runTests(args, { node = process.execPath, env = process.env, rep
     ],
     { cwd: root, stdio: 'inherit', env },
   );
+  const [status] = await once(child, 'exit');
   try {
     return { ...summaryOf(JSON.parse(readFileSync(report, 'utf8'))), status: status ?? 1 };
   } catch {
