@@ -52,7 +52,7 @@ async function runOn(version, folder) {
   return { ...run, node: version, skipped: run.skipped.map((name) => `Node ${version}: ${name}`) };
 }
 
-const nothing = { passed: 0, failed: 0, skipped: [], broken: [], status: 0 };
+const nothing = { passed: 0, failed: 0, skipped: [], failures: [], broken: [], status: 0 };
 
 const pathName = Object.keys(process.env).find((name) => name.toUpperCase() === 'PATH') ?? 'PATH';
 

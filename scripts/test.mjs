@@ -37,6 +37,7 @@ if (skipped.length > 0) {
 }
 for (const run of runs) {
   if (run.node) process.stdout.write(`\nNode ${run.node}: ${run.passed} passed, ${run.failed} failed\n`);
+  for (const name of run.failures) process.stdout.write(`failed: ${name}\n`);
   for (const message of run.broken) process.stdout.write(`${message}\n`);
 }
 const sum = (name) => runs.reduce((total, run) => total + run[name], 0);

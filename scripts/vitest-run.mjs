@@ -40,18 +40,19 @@ export async function runTests(
     return { ...summaryOf(JSON.parse(readFileSync(report, 'utf8'))), status: status ?? 1 };
   } catch {
     const broken = ['the test runner left no report'];
-    return { passed: 0, failed: 1, skipped: [], broken, status: status || 1 };
+    return { passed: 0, failed: 1, skipped: [], failures: [], broken, status: status || 1 };
   } finally {
     rmSync(folder, { recursive: true });
   }
 }
 
 function summaryOf({ testResults, numPassedTests, numFailedTests }) {
-  const skipped = testResults.flatMap(({ assertionResults }) =>
-    assertionResults
-      .filter(({ status }) => status !== 'passed' && status !== 'failed')
-      .map(({ fullName }) => fullName),
-  );
+  const named = (matches) =>
+    testResults.flatMap(({ assertionResults }) =>
+      assertionResults.filter(({ status }) => matches(status)).map(({ fullName }) => fullName),
+    );
+  const skipped = named((status) => status !== 'passed' && status !== 'failed');
+  const failures = named((status) => status === 'failed');
   // A file that cannot even be loaded has no failed test of its own, yet it has failed.
   const broken = testResults
     .filter(
@@ -59,5 +60,5 @@ function summaryOf({ testResults, numPassedTests, numFailedTests }) {
         status === 'failed' && !assertionResults.some((test) => test.status === 'failed'),
     )
     .map(({ name, message }) => `could not run ${name}: ${message}`);
-  return { passed: numPassedTests, failed: numFailedTests + broken.length, skipped, broken };
+  return { passed: numPassedTests, failed: numFailedTests + broken.length, skipped, failures, broken };
 }
