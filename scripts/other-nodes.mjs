@@ -24,33 +24,35 @@ const files = [
   'test/packages/install.test.ts',
 ];
 
-/** Runs the files above once on each version; one that npm cannot install is skipped by name. */
-export function otherNodes() {
+/** Runs the files above on each version, one after the other; one that npm cannot install is skipped by name. */
+export async function otherNodes() {
   const folder = mkdtempSync(join(tmpdir(), 'fovea-nodes-'));
   try {
-    return versions
-      .filter((version) => !process.version.startsWith(`v${version}.`))
-      .map((version) => {
-        const node = install(version, folder);
-        if (!node)
-          return { ...nothing, skipped: [`the tests of Node ${version} (npm could not install it)`] };
-        process.stdout.write(`\nfovea: some of the tests on Node ${version} …\n`);
-        const { [pathName]: path } = process.env;
-        // `npm`, and whatever tests start by the name `node`, are to be of that version too.
-        const env = {
-          ...process.env,
-          [pathName]: `${dirname(node)}${delimiter}${path}`,
-          FOVEA_TEST_NODE: node,
-        };
-        const run = runTests(files, { node, env, reporter: 'dot' });
-        return { ...run, node: version, skipped: run.skipped.map((name) => `Node ${version}: ${name}`) };
-      });
+    const runs = [];
+    for (const version of versions)
+      if (!process.version.startsWith(`v${version}.`)) runs.push(await runOn(version, folder));
+    return runs;
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-const nothing = { passed: 0, failed: 0, skipped: [], broken: [], status: 0 };
+async function runOn(version, folder) {
+  const node = install(version, folder);
+  if (!node) return { ...nothing, skipped: [`the tests of Node ${version} (npm could not install it)`] };
+  process.stdout.write(`\nfovea: some of the tests on Node ${version} …\n`);
+  const { [pathName]: path } = process.env;
+  // `npm`, and whatever tests start by the name `node`, are to be of that version too.
+  const env = {
+    ...process.env,
+    [pathName]: `${dirname(node)}${delimiter}${path}`,
+    FOVEA_TEST_NODE: node,
+  };
+  const run = await runTests([...files, '--no-file-parallelism'], { node, env, reporter: 'dot' });
+  return { ...run, node: version, skipped: run.skipped.map((name) => `Node ${version}: ${name}`) };
+}
+
+const nothing = { passed: 0, failed: 0, skipped: [], failures: [], broken: [], status: 0 };
 
 const pathName = Object.keys(process.env).find((name) => name.toUpperCase() === 'PATH') ?? 'PATH';
 

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
@@ -35,7 +35,9 @@ export async function fuzz(args) {
   const random = new Random(seed);
   const { addon, calls } = recordCalls(random);
   await useEngine(random);
-  const session = new Boundary(addon, calls, random, watch(seed));
+  const file = join(tmpdir(), `fovea-fuzz-boundary-${seed}.txt`);
+  process.stdout.write(`seed ${seed}; should the process die, the call is in ${file}\n`);
+  const session = new Boundary(addon, calls, random, watch(file));
   try {
     await session.completeExamples();
     await session.repeatExamples();
@@ -46,6 +48,7 @@ export async function fuzz(args) {
     process.stdout.write(`seed ${seed}: ${error.message}\n`);
     return false;
   }
+  rmSync(file, { force: true });
   const { refused, accepted } = session;
   process.stdout.write(
     `seed ${seed}: ${calls.size} functions, ${refused} calls refused, ${accepted} accepted\n`,
@@ -57,9 +60,7 @@ export async function fuzz(args) {
  * Ends the process when a call takes too long, with the call in a file; a crash leaves it there as well.
  * @returns the function that is given a description of each call
  */
-function watch(seed) {
-  const file = join(tmpdir(), `fovea-fuzz-boundary-${seed}.txt`);
-  process.stdout.write(`seed ${seed}; should the process die, the call is in ${file}\n`);
+function watch(file) {
   const count = new Int32Array(new SharedArrayBuffer(4));
   const source = `
     const { workerData: { count, file, hangMs } } = require('node:worker_threads');

@@ -346,10 +346,10 @@ export class TestKernel {
       this.child.kill('SIGKILL');
       await ended;
     }
-    rmSync(this.connection.transport === 'ipc' ? join(this.connection.ip, '..') : this.directory, {
-      recursive: true,
-      force: true,
-    });
+    const scratch = this.connection.transport === 'ipc' ? join(this.connection.ip, '..') : this.directory;
+    // A kernel that is killed does not remove the cells that it wrote for a debugger.
+    for (const folder of [scratch, join(tmpdir(), `fovea_${this.child.pid}`)])
+      rmSync(folder, { recursive: true, force: true });
   }
 
   async #listen(channel: Channel): Promise<void> {

@@ -45,13 +45,18 @@ const complaints = (cells: readonly Cell[]) =>
 describe('the notebooks', () => {
   // No calibration and no sweep of the person who runs the tests is there, and none is left.
   const data = mkdtempSync(path.join(tmpdir(), 'fovea-notebooks-'));
+  const temporary = process.env.TMPDIR;
   beforeAll(() => {
     process.env.FOVEA_DATA_DIR = data;
+    // What notebooks write into the system's temporary folder, as a person may whose machine clears it.
+    process.env.TMPDIR = data;
     // Nor does a test fetch anything: pip looks nowhere, and notebooks go on with what Fovea has.
     process.env.PIP_NO_INDEX = '1';
   });
   afterAll(() => {
     delete process.env.FOVEA_DATA_DIR;
+    if (temporary === undefined) delete process.env.TMPDIR;
+    else process.env.TMPDIR = temporary;
     delete process.env.PIP_NO_INDEX;
     rmSync(data, { recursive: true });
   });

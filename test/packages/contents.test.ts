@@ -1,10 +1,10 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/core';
 import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { packAll, plainEnvironment, readJson, root, type Tarball } from './tarballs.js';
 
 let folder: string;
@@ -13,7 +13,6 @@ let tarballs: readonly Tarball[];
 beforeAll(() => {
   ({ folder, tarballs } = packAll());
 }, 600_000);
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** The files of a tarball with their sizes. */
 function filesOf(name: string): Map<string, number> {

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { atOnce, oneAtATime } from '../../scripts/vitest-run.mjs';
 import config from '../../vitest.config.js';
 import { root } from './tarballs.js';
 
@@ -48,6 +49,29 @@ describe('a second try', () => {
       expect(pure).toEqual([]);
     },
   );
+});
+
+describe('npm test', () => {
+  it('runs every project, beside the others those whose files run one at a time', () => {
+    const projects = config.test!.projects as { test: { name: string; fileParallelism?: boolean } }[];
+    const [apart, others] = [false, undefined].map((parallel) =>
+      projects.filter(({ test }) => test.fileParallelism === parallel).map(({ test }) => test.name),
+    );
+    expect([...oneAtATime].sort()).toEqual(apart!.sort());
+    expect([...atOnce].sort()).toEqual(others!.sort());
+  });
+});
+
+describe('temporary folders', () => {
+  it('are removed by the file that makes them, with `temporaryFolder` or by itself', () => {
+    const files = readdirSync(join(root, 'test'), { recursive: true, encoding: 'utf8' });
+    const left = files.filter((file) => {
+      if (!file.endsWith('.ts') || file.startsWith('output/')) return false;
+      const text = readFileSync(join(root, 'test', file), 'utf8');
+      return /\bmkdtemp(Sync)?\(/.test(text) && !/\brm(Sync)?\(/.test(text);
+    });
+    expect(left).toEqual([]);
+  });
 });
 
 describe('folders of tests', () => {

@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { temporaryFolder } from '../support/temporary-folder.js';
 
 export const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -11,9 +11,9 @@ export interface Tarball {
   readonly path: string;
 }
 
-/** Packs the three packages into a folder of their own, as `npm run pack` does. */
+/** Packs the three packages into a folder of their own, as `npm run pack` does; it is gone after the tests of the file. */
 export function packAll(): { folder: string; tarballs: Tarball[] } {
-  const folder = mkdtempSync(join(tmpdir(), 'fovea-pack-'));
+  const folder = temporaryFolder('fovea-pack-');
   const { status, stderr } = spawnSync(process.execPath, ['scripts/pack.mjs', folder], {
     cwd: root,
     encoding: 'utf8',

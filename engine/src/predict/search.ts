@@ -18,6 +18,7 @@ import { checkRate, resolveRates } from '../mask/rate.js';
 import { exchangedBytes } from '../network/exchanged-bytes.js';
 import { shapesOf } from '../network/kept-shapes.js';
 import { blocksOf, type Network } from '../network/network.js';
+import type { NetworkShapes } from '../network/walk.js';
 import type { Device } from '../plan/device.js';
 import { keptPlan } from '../plan/kept-plan.js';
 import { makePlan } from '../plan/make-plan.js';
@@ -140,56 +141,20 @@ export function searchGranularity(
   options: SearchOptions = {},
 ): SearchResult {
   expectArgument(network, aNetwork, 'searchGranularity: network');
-  expectOptions(options, searchOptionKinds, 'searchGranularity');
-  const { objective = 'latency', tolerance = 0.02, needsPool = true, strategies } = options;
-  if (objective !== 'latency' && objective !== 'finest') {
-    throw new FoveaError('bad-argument', `objective ${said(objective)}: latency or finest is accepted`);
-  }
-  if (!(tolerance >= 0)) {
-    throw new FoveaError('bad-argument', `tolerance ${tolerance}: a number of at least 0 is accepted`);
-  }
-  if (options.rate !== undefined && options.ratePerGranularity !== undefined) {
-    throw new FoveaError(
-      'bad-argument',
-      `rate ${String(options.rate)}: ratePerGranularity says the rate of every S; give one of the two`,
-    );
-  }
+  checkSearch(options);
+  const { objective = 'latency', tolerance = 0.02, strategies, scores } = options;
   const excitation = checkExcitation(options.excitation ?? 'exact', network.name);
   const setting = resolveSetting(network, { ...options, device });
   const shapes = shapesOf(network, { ...options, batch: setting.batch });
   const tried = (strategies ?? ['unfused', 'lasnet', 'streamed']).map(resolveStrategy);
   const pick = chooser(objective, tolerance);
-  // Most blocks of a network are alike: each kind is searched once.
-  const found = new Map<string, BlockFinding>();
-  const blocks = blocksOf(network);
-  const assumedRates = resolveRates(options.rate, blocks.length);
-  const choices = blocks.map((block): BlockChoice => {
-    const placed = { block, shape: shapes.blocks[block.index]!, needsPool, excitation };
-    const assumed = assumedRates[block.index]!;
-    const kind = `${block.adaptive} ${assumed} ${blockKind(block, placed.shape)}`;
-    let finding = found.get(kind);
-    if (!finding) {
-      finding = chooseForBlock(placed, tried, { ...options, rate: assumed }, setting, pick);
-      found.set(kind, finding);
-    }
-    const { best, dense, candidates, bestAdaptive, limit } = finding;
-    return {
-      block: block.index,
-      name: block.name,
-      stage: block.stage,
-      best,
-      dense,
-      candidates,
-      advice: advise(block.name, best, dense, bestAdaptive, limit),
-    };
-  });
+  const choices = chooseForBlocks(network, shapes, tried, { ...options, excitation }, setting, pick);
   const stages = chooseForStages(choices, pick);
   const outsideMs = outside(network, options, setting);
   const exchanged = exchangedBytes(network, shapes);
   const run = (passesMs: number) => passesMs + besideMs(passesMs, exchanged, setting);
   const sum = (figures: readonly number[]) =>
     run(figures.reduce((total, figure) => total + figure, outsideMs));
-  const { scores } = options;
   return {
     network: network.name,
     device: setting.device.name,
@@ -210,6 +175,60 @@ export function searchGranularity(
         }
       : {}),
   };
+}
+
+/** @throws FoveaError `bad-argument` for options of another kind or out of range, or that exclude each other */
+function checkSearch(options: SearchOptions): void {
+  expectOptions(options, searchOptionKinds, 'searchGranularity');
+  const { objective = 'latency', tolerance = 0, rate, ratePerGranularity } = options;
+  if (objective !== 'latency' && objective !== 'finest') {
+    throw new FoveaError('bad-argument', `objective ${said(objective)}: latency or finest is accepted`);
+  }
+  if (!(tolerance >= 0)) {
+    throw new FoveaError('bad-argument', `tolerance ${tolerance}: a number of at least 0 is accepted`);
+  }
+  if (rate !== undefined && ratePerGranularity !== undefined) {
+    throw new FoveaError(
+      'bad-argument',
+      `rate ${String(rate)}: ratePerGranularity says the rate of every S; give one of the two`,
+    );
+  }
+}
+
+/** What is best for each block, and why. */
+function chooseForBlocks(
+  network: Network,
+  shapes: NetworkShapes,
+  strategies: readonly Strategy[],
+  options: SearchOptions & { readonly excitation: Excitation },
+  setting: Setting,
+  pick: Chooser,
+): BlockChoice[] {
+  const { needsPool = true, excitation } = options;
+  // Most blocks of a network are alike: each kind is searched once.
+  const found = new Map<string, BlockFinding>();
+  const blocks = blocksOf(network);
+  const assumedRates = resolveRates(options.rate, blocks.length);
+  return blocks.map((block) => {
+    const placed = { block, shape: shapes.blocks[block.index]!, needsPool, excitation };
+    const rate = assumedRates[block.index]!;
+    const kind = `${block.adaptive} ${rate} ${blockKind(block, placed.shape)}`;
+    let finding = found.get(kind);
+    if (!finding) {
+      finding = chooseForBlock(placed, strategies, { ...options, rate }, setting, pick);
+      found.set(kind, finding);
+    }
+    const { best, dense, candidates, bestAdaptive, limit } = finding;
+    return {
+      block: block.index,
+      name: block.name,
+      stage: block.stage,
+      best,
+      dense,
+      candidates,
+      advice: advise(block.name, best, dense, bestAdaptive, limit),
+    };
+  });
 }
 
 /** The search of one block: its own rate. */

@@ -165,43 +165,13 @@ export async function benchmark(network: Network, options: BenchmarkOptions = {}
     const first = settings[0]!;
     const warming = performance.now();
     while (performance.now() - warming < WARM_UP_MS) await timeBoth(network, input, dense, first);
-    const rows: BenchmarkRow[] = [];
-    let [source, checkedAgainst] = ['', ''];
-    let sides: readonly number[] = [];
+    const timed: TimedSetting[] = [];
     for (const [position, setting] of settings.entries()) {
-      const checked = await checkSetting(network, input, setting);
-      const { profile, outputError } = checked;
-      ({ source } = profile);
-      checkedAgainst = checked.against;
-      sides = checked.sides;
-      const denseMs: number[] = [];
-      const engineMs: number[] = [];
-      let kernels: readonly KernelTiming[] | undefined;
-      for (let i = -WARM_UP; i < runs; i++) {
-        const timed = await timeBoth(network, input, dense, setting);
-        checkTimed(timed.result.output, checked.output, setting);
-        if (i >= 0) {
-          denseMs.push(timed.denseMs);
-          engineMs.push(timed.engineMs);
-        }
-        if (i === runs - 1) ({ kernels } = timed.result.profile);
-        const done = (position + (i + WARM_UP + 1) / (runs + WARM_UP)) / settings.length;
-        options.onProgress?.(done, setting.rate === undefined ? masker : `rate ${setting.rate}`);
-      }
-      const speedup = median(denseMs.map((ms, i) => ms / engineMs[i]!));
-      const flopsFraction = flopsLeft(profile);
-      rows.push({
-        rate: setting.rate ?? meanRate(profile),
-        denseMs: spread(denseMs),
-        engineMs: spread(engineMs),
-        speedup,
-        flopsFraction,
-        flops: profile.flops,
-        realisedOverIdeal: speedup * flopsFraction,
-        outputError,
-        ...(kernels ? { kernels } : {}),
-      });
+      const name = setting.rate === undefined ? masker : `rate ${setting.rate}`;
+      const onProgress = (part: number) => options.onProgress?.((position + part) / settings.length, name);
+      timed.push(await timeSetting(network, input, dense, setting, runs, onProgress));
     }
+    const { source, checkedAgainst, sides } = timed.at(-1)!;
     return {
       model: network.name,
       threads,
@@ -212,7 +182,7 @@ export async function benchmark(network: Network, options: BenchmarkOptions = {}
       source,
       denseProvider: provider,
       checkedAgainst,
-      rows,
+      rows: timed.map(({ row }) => row),
     };
   } finally {
     await dense.dispose();
@@ -246,6 +216,54 @@ function inputOf(network: Network, { input, batch }: BenchmarkOptions): Tensor {
     throw new FoveaError('bad-argument', `batch ${batch}: the input given holds ${input.shape[0]} images`);
   }
   return input;
+}
+
+/** A row of a benchmark, and what else its runs say. */
+interface TimedSetting {
+  readonly row: BenchmarkRow;
+  readonly source: string;
+  readonly checkedAgainst: string;
+  /** S per block. */
+  readonly sides: readonly number[];
+}
+
+/** Checks a setting, and times it beside onnxruntime so often, warm-up aside. */
+async function timeSetting(
+  network: Network,
+  input: Tensor,
+  dense: DenseSession,
+  setting: NetworkRunOptions,
+  runs: number,
+  onProgress: (part: number) => void,
+): Promise<TimedSetting> {
+  const { profile, outputError, output, against, sides } = await checkSetting(network, input, setting);
+  const denseMs: number[] = [];
+  const engineMs: number[] = [];
+  let kernels: readonly KernelTiming[] | undefined;
+  for (let i = -WARM_UP; i < runs; i++) {
+    const timed = await timeBoth(network, input, dense, setting);
+    checkTimed(timed.result.output, output, setting);
+    if (i >= 0) {
+      denseMs.push(timed.denseMs);
+      engineMs.push(timed.engineMs);
+    }
+    if (i === runs - 1) ({ kernels } = timed.result.profile);
+    onProgress((i + WARM_UP + 1) / (runs + WARM_UP));
+  }
+  const speedup = median(denseMs.map((ms, i) => ms / engineMs[i]!));
+  const flopsFraction = flopsLeft(profile);
+  const row: BenchmarkRow = {
+    rate: setting.rate ?? meanRate(profile),
+    denseMs: spread(denseMs),
+    engineMs: spread(engineMs),
+    speedup,
+    flopsFraction,
+    flops: profile.flops,
+    realisedOverIdeal: speedup * flopsFraction,
+    outputError,
+    ...(kernels ? { kernels } : {}),
+  };
+  return { row, source: profile.source, checkedAgainst: against, sides };
 }
 
 /** onnxruntime and the engine, once each. */

@@ -52,36 +52,16 @@ export function buildGraph(parameters: Parameters, options: GraphOptions): Graph
   const { batch, mode, masked, settings, alwaysActive = 0 } = options;
   const training = mode === 'train';
   const layout = parameters.layout;
-  const { architecture, stem, pooledSide, blocks, features } = layout;
-  const { classes, size } = architecture;
+  const { architecture, blocks } = layout;
+  const { size } = architecture;
   const emitter = new Emitter(parameters, batch, training);
   const images = options.images ?? new Float32Array(batch * size * size * 3);
-  const labels = new Int32Array(batch);
   const rates = new Float32Array(2 * blocks.length);
   const budgetReport = new Float32Array(2);
 
   if (options.teacher) emitter.ops.push(...options.teacher.ops);
-  const stemNorm = emitter.convolve(stem, images);
-  const stemOutput = emitter.affine(stemNorm, true);
-  const pooled = new Float32Array(batch * pooledSide * pooledSide * stem.outChannels);
-  const chosen = new Int32Array(pooled.length);
-  const window = [
-    batch,
-    stem.outSide,
-    stem.outSide,
-    stem.outChannels,
-    pooledSide,
-    pooledSide,
-    3,
-    3,
-    2,
-    2,
-    1,
-    1,
-  ];
-  emitter.emit('max-pool', window, stemOutput, pooled, chosen);
-
-  let map: Float32Array = pooled;
+  const stem = emitStem(emitter, images);
+  let map: Float32Array = stem.output;
   const values = blocks.map((block, index) => {
     const made = blockForward(emitter, block, index, map, { masked, settings, alwaysActive });
     map = made.output;
@@ -104,46 +84,88 @@ export function buildGraph(parameters: Parameters, options: GraphOptions): Graph
     );
   }
 
-  const lastSide = blocks[blocks.length - 1]!.branch.at(-1)!.outSide;
-  const whole = [batch, lastSide, lastSide, features, 1, 1];
-  const feature = new Float32Array(batch * features);
-  const logits = new Float32Array(batch * classes);
-  const report = new Float32Array(3);
-  const classifier = pointwise(batch, features, classes);
-  emitter.emit('cells', whole, map, feature);
-  emitter.emit('convolution', classifier, feature, parameters.get('fc.weight'), logits);
-  emitter.emit('bias', [batch, classes], logits, parameters.get('fc.bias'));
-  const logitSlope = new Float32Array(logits.length);
-  const teacher = options.teacher ? [options.teacher.logits] : [];
-  const settingsAndResults = [settings.classify, logitSlope, report, ...teacher];
-  emitter.emit('classify', [batch, classes, teacher.length], logits, labels, ...settingsAndResults);
+  const head = emitHead(emitter, map, settings, options.teacher?.logits);
 
   if (training) {
-    const featureSlope = emitter.take(feature.length);
-    emitter.emit('convolution-dw', classifier, feature, logitSlope, emitter.gradient('fc.weight'));
-    emitter.emit('bias-db', [batch, classes], logitSlope, emitter.gradient('fc.bias'));
-    emitter.emit('convolution-dx', classifier, logitSlope, parameters.get('fc.weight'), featureSlope);
-    let slope = emitter.take(map.length);
-    emitter.emit('cells-dx', whole, featureSlope, slope);
+    let slope = head.backward();
     for (let index = blocks.length - 1; index >= 0; index--) {
       slope = blockBackward(emitter, blocks[index]!, values[index]!, slope, { settings, alwaysActive });
     }
-    const stemSlope = emitter.take(stemOutput.length);
-    emitter.emit('max-pool-dx', window, slope, chosen, stemSlope);
-    emitter.backward(stem, stemNorm, true, stemSlope, images);
+    stem.backward(slope);
     if (options.update !== false) emitUpdate(emitter, parameters, options, settings);
   }
 
   return {
     program: new TrainProgram(emitter.ops),
     images,
-    labels,
-    logits,
-    report,
+    labels: head.labels,
+    logits: head.logits,
+    report: head.report,
     budgetReport,
     rates,
     masks: values.flatMap(({ masker }) => (masker ? [masker.mask] : [])),
     gradients: emitter.gradients,
+  };
+}
+
+/** The first convolution and its pool. `backward` goes on from the slope of the output. */
+function emitStem(emitter: Emitter, images: Float32Array) {
+  const { batch, parameters } = emitter;
+  const { stem, pooledSide } = parameters.layout;
+  const norm = emitter.convolve(stem, images);
+  const before = emitter.affine(norm, true);
+  const output = new Float32Array(batch * pooledSide * pooledSide * stem.outChannels);
+  const chosen = new Int32Array(output.length);
+  const sides = [stem.outSide, stem.outSide, stem.outChannels, pooledSide, pooledSide];
+  const window = [batch, ...sides, 3, 3, 2, 2, 1, 1];
+  emitter.emit('max-pool', window, before, output, chosen);
+  return {
+    output,
+    backward(slope: Float32Array): void {
+      const slopeBefore = emitter.take(before.length);
+      emitter.emit('max-pool-dx', window, slope, chosen, slopeBefore);
+      emitter.backward(stem, norm, true, slopeBefore, images);
+    },
+  };
+}
+
+/**
+ * Global pool, classifier and the losses of its logits. `backward` begins with their slope, and answers with that of the
+ * map.
+ *
+ * @param teacher logits to imitate
+ */
+function emitHead(emitter: Emitter, map: Float32Array, settings: StepSettings, teacher?: Float32Array) {
+  const { batch, parameters } = emitter;
+  const { architecture, blocks, features } = parameters.layout;
+  const { classes } = architecture;
+  const side = blocks[blocks.length - 1]!.branch.at(-1)!.outSide;
+  const whole = [batch, side, side, features, 1, 1];
+  const classifier = pointwise(batch, features, classes);
+  const feature = new Float32Array(batch * features);
+  const labels = new Int32Array(batch);
+  const logits = new Float32Array(batch * classes);
+  const logitSlope = new Float32Array(logits.length);
+  const report = new Float32Array(3);
+  emitter.emit('cells', whole, map, feature);
+  emitter.emit('convolution', classifier, feature, parameters.get('fc.weight'), logits);
+  emitter.emit('bias', [batch, classes], logits, parameters.get('fc.bias'));
+  const imitated = teacher ? [teacher] : [];
+  const settingsAndResults = [settings.classify, logitSlope, report, ...imitated];
+  emitter.emit('classify', [batch, classes, imitated.length], logits, labels, ...settingsAndResults);
+  return {
+    labels,
+    logits,
+    report,
+    backward(): Float32Array {
+      const featureSlope = emitter.take(feature.length);
+      emitter.emit('convolution-dw', classifier, feature, logitSlope, emitter.gradient('fc.weight'));
+      emitter.emit('bias-db', [batch, classes], logitSlope, emitter.gradient('fc.bias'));
+      emitter.emit('convolution-dx', classifier, logitSlope, parameters.get('fc.weight'), featureSlope);
+      const slope = emitter.take(map.length);
+      emitter.emit('cells-dx', whole, featureSlope, slope);
+      return slope;
+    },
   };
 }
 

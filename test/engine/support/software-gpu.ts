@@ -12,5 +12,24 @@ export function useSoftwareGpu(): void {
   if (env.VK_DRIVER_FILES === '') delete env.VK_DRIVER_FILES;
   if (env.VK_ICD_FILENAMES || env.VK_DRIVER_FILES || !existsSync(SWIFTSHADER)) return;
   const found = DRIVER_FOLDERS.some((folder) => existsSync(folder) && readdirSync(folder).length > 0);
-  if (!found) env.VK_ICD_FILENAMES = SWIFTSHADER;
+  if (found) return;
+  env.VK_ICD_FILENAMES = SWIFTSHADER;
+  pausePolling();
+}
+
+let polls = 0;
+
+/**
+ * While something is waited for, Dawn asks for it by one `setImmediate` after another: a core that computes nothing,
+ * where a software driver computes on cores. Every eighth time it waits for a millisecond instead, so that an answer
+ * that is there already is as quick as ever.
+ */
+function pausePolling(): void {
+  const now = globalThis.setImmediate;
+  const later = (callback: (...args: unknown[]) => void, ...args: unknown[]) => {
+    const isOfAddon = /\[native code\]\s*}$/.test(Function.prototype.toString.call(callback));
+    polls += isOfAddon ? 1 : 0;
+    return isOfAddon && polls % 8 === 0 ? setTimeout(callback, 1, ...args) : now(callback, ...args);
+  };
+  globalThis.setImmediate = Object.assign(later, now) as unknown as typeof setImmediate;
 }

@@ -1,10 +1,10 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as engine from '@fovea/engine';
 import * as training from '@fovea/engine/train';
 import { layoutOf } from '../../../engine/src/train/architecture.js';
 import { Parameters } from '../../../engine/src/train/parameters.js';
+import { temporaryFolder } from '../../support/temporary-folder.js';
 import type { SoundCall } from '../../support/wrong-values.js';
 import { smallNetwork } from './small-network.js';
 
@@ -14,7 +14,7 @@ export const ANY_SIZE = '1e300 2**53 Infinity';
 export const HALF = '0.5';
 
 export const network = smallNetwork({ height: 32, mapWidth: 32, excite: true });
-export const folder = mkdtempSync(join(tmpdir(), 'sound-calls-'));
+export const folder = temporaryFolder('fovea-sound-calls-');
 export const { height, width } = network.inputShape;
 export const input = engine.Tensor.zeros([1, height, width, 3]);
 export const image = { width: 8, height: 8, data: new Uint8Array(192) };

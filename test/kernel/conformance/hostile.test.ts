@@ -1,10 +1,10 @@
 // @module-tag process
 import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { temporaryFolder } from '../../support/temporary-folder.js';
 import { TestKernel } from '../client.js';
 import { sleep } from '../waiting.js';
 
@@ -114,7 +114,7 @@ describe('hostile cells', () => {
 describe('a connection file', () => {
   const start = (path: string) =>
     spawnSync(process.execPath, [entry, 'kernel', '-f', path], { encoding: 'utf8', timeout: 20_000 });
-  const folder = mkdtempSync(join(tmpdir(), 'fk-'));
+  const folder = temporaryFolder('fk-');
 
   it('that is missing, unreadable or wrong ends the kernel with one clear line', () => {
     const cases: [string, RegExp][] = [

@@ -1,10 +1,10 @@
 // @module-tag process
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { temporaryFolder } from '../../support/temporary-folder.js';
 
 const python = process.env.FOVEA_TEST_PYTHON ?? '/usr/bin/python3';
 const has = (module: string) =>
@@ -12,7 +12,7 @@ const has = (module: string) =>
 const folder = fileURLToPath(new URL('./python/', import.meta.url));
 
 function run(script: string, input?: string) {
-  const scratch = mkdtempSync(join(tmpdir(), 'fk-'));
+  const scratch = temporaryFolder('fk-');
   return spawnSync(python, [join(folder, script), '-v'], {
     encoding: 'utf8',
     input,

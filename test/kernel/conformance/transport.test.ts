@@ -1,12 +1,13 @@
 // @module-tag process
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, writeFileSync } from 'node:fs';
-import { networkInterfaces, tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
+import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
 import { curveKeyPair, Dealer } from 'zeromq';
+import { temporaryFolder } from '../../support/temporary-folder.js';
 import { TestKernel } from '../client.js';
 import { within } from '../waiting.js';
 
@@ -95,7 +96,7 @@ describe('transports', () => {
 describe('a kernel that a gateway starts', () => {
   it('needs no terminal, no stdin and no signal: a file, messages, and its end', async () => {
     // What a gateway's launcher does on another machine: it writes a connection file and runs the command.
-    const folder = mkdtempSync(join(tmpdir(), 'fk-'));
+    const folder = temporaryFolder('fk-');
     const connection = {
       transport: 'ipc',
       ip: join(folder, 'k'),

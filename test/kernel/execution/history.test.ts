@@ -104,6 +104,7 @@ describe('the history of a folder', () => {
     expect(outputs).toEqual([[2, 1, ['b1', 'of b1']]]);
     third.add(1, 'c1');
     expect(third.answer({ hist_access_type: 'range', session: 0 })).toEqual([[3, 1, 'c1']]);
+    third.flush();
   });
 
   it('loses nothing but the line that a killed kernel was writing', () => {
@@ -126,6 +127,7 @@ describe('the history of a folder', () => {
     expect(history.answer({ output: true })).toEqual([[4, 1, ['old', '4']]]);
     history.add(1, 'new');
     expect(tail(history).at(-1)).toEqual([5, 1, 'new']);
+    history.flush();
   });
 
   it('keeps what a kernel writes behind a line that another one was killed in', () => {

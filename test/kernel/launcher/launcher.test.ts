@@ -1,11 +1,11 @@
 // @module-tag process
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { chmodSync, mkdtempSync, readdirSync, realpathSync } from 'node:fs';
+import { chmodSync, readdirSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
+import { temporaryFolder } from '../../support/temporary-folder.js';
 import { freePort, TestKernel } from '../client.js';
 import { isRunning, until, within } from '../waiting.js';
 import { ask, FakeGateway } from './fake-gateway.js';
@@ -26,7 +26,7 @@ function launch(
   env: Record<string, string> = {},
   user: { uid?: number; gid?: number } = {},
 ): Launched {
-  const folder = realpathSync(mkdtempSync(join(tmpdir(), 'fovea-launcher-')));
+  const folder = temporaryFolder('fovea-launcher-');
   const child = spawn(process.execPath, [entry, 'launcher', ...words], {
     cwd: folder,
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -190,7 +190,7 @@ describe('a kernel that a gateway starts elsewhere', () => {
   });
 
   it('takes everything from the environment, as in a container, without a home and as nobody', async () => {
-    const work = realpathSync(mkdtempSync(join(tmpdir(), 'fovea-work-')));
+    const work = temporaryFolder('fovea-work-');
     chmodSync(work, 0o755);
     const { answer, kernel } = await started(
       () => [],

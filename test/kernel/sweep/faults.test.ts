@@ -40,8 +40,9 @@ function selector(i: number): Where {
   return i % 5 === 3 ? { arch: process.arch } : {};
 }
 
+/** Those whose workers are killed wait for that. */
 const work = (i: number): string =>
-  i === 0 ? 'sleep 7000' : i === 2 ? 'sleep 5000' : i === 3 ? 'spin 9000' : `sleep ${20 + (i % 7) * 10}`;
+  i === 0 ? 'held 7000' : i === 2 ? 'held 5000' : i === 3 ? 'spin 9000' : `sleep ${20 + (i % 7) * 10}`;
 
 describe('a sweep among dying processes', () => {
   it.skipIf(!hasRedis)(

@@ -1,10 +1,11 @@
 /**
- * Computes points as they say in their network's name: `sleep 50`, `spin 3000` (blocks its event loop), `throw`, `die`, `full` (its disk is),
+ * Computes points as they say in their network's name: `sleep 50`, `held 50` (sleeps where another runner began it before, and never
+ * ends where none did), `spin 3000` (blocks its event loop), `throw`, `die`, `full` (its disk is),
  * `leave 9000` (starts a process that holds its output open so long, and dies).
  * Notes every start and end in the file that EXEC_LOG names, with the worker that WORKER names.
  */
 import { spawn } from 'node:child_process';
-import { appendFileSync } from 'node:fs';
+import { appendFileSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const note = (what, id) => {
@@ -18,6 +19,11 @@ const works = {
       await sleep(ms / 4);
       progress(i / 4);
     }
+  },
+  held: async (ms, progress, id) => {
+    const starts = readFileSync(process.env.EXEC_LOG, 'utf8').split(`start ${id} `).length - 1;
+    if (starts === 1) await new Promise(() => undefined);
+    await works.sleep(ms, progress);
   },
   spin: (ms) => {
     const end = Date.now() + ms;
@@ -47,7 +53,7 @@ process.on('message', async ({ id, point, materials }) => {
   note('start', id);
   const [work, ms = '0'] = point.network.split(' ');
   try {
-    await works[work](Number(ms), (fraction) => process.send({ type: 'progress', id, fraction }));
+    await works[work](Number(ms), (fraction) => process.send({ type: 'progress', id, fraction }), id);
     note('end', id);
     process.send({ type: 'result', id, result: { slept: Number(ms), repeat: point.repeat, materials } });
   } catch (error) {
