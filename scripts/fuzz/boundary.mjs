@@ -260,8 +260,8 @@ function brief(value) {
     const values = value.length > 0 && value.length < 400 ? Array.from(value).join(' ') : '';
     return `${value.constructor.name}(${value.length ?? ''})[${values}]`;
   }
-  if (Array.isArray(value)) return `[${value.slice(0, 40).map(brief).join(', ')}]`;
   if (value === null || typeof value !== 'object') return String(value).slice(0, 80);
-  const fields = Object.entries(Object.getOwnPropertyDescriptors(value));
+  // Of lists, too, getters are not called: they may throw.
+  const fields = Object.entries(Object.getOwnPropertyDescriptors(value)).slice(0, 41);
   return `{${fields.map(([key, field]) => `${key}: ${field.get ? 'getter' : brief(field.value)}`).join(', ')}}`;
 }

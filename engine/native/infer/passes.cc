@@ -42,6 +42,15 @@ int window_rows(const Window& w, Extent input, const float* source, int image, i
   return count;
 }
 
+// Sums of values from 1e18 on may be too large, and their squares are: these are taken once more in double precision.
+bool all_finite(const float* values, long count) {
+  constexpr uint32_t exponent = 0x7f800000;
+  // Compared as integers, several at a time.
+  uint32_t beyond = 0;
+  for (long i = 0; i < count; i++) beyond |= (__builtin_bit_cast(uint32_t, values[i]) & exponent) == exponent;
+  return beyond == 0;
+}
+
 template <class Body>
 void for_windows(const Machine& machine, const Window& window, Extent input, const float* source, Extent output,
                  float* destination, Body&& body) {
@@ -83,7 +92,15 @@ void average_pool(const Machine& machine, const Window& window, Extent input, co
                             covered(x * window.stride_x - window.pad_left, window.kernel_width, input.width,
                                     window.pad_right);
                 const float scale = divisor > 0 ? 1.0f / static_cast<float>(divisor) : 0.0f;
-                for (int c = 0; c < input.channels; c++) out[c] *= scale;
+                if (all_finite(out, input.channels)) {
+                  for (int c = 0; c < input.channels; c++) out[c] *= scale;
+                  return;
+                }
+                for (int c = 0; c < input.channels; c++) {
+                  double sum = 0;
+                  for (int i = 0; i < count; i++) sum += static_cast<double>(rows[i][c]);
+                  out[c] = static_cast<float>(sum * static_cast<double>(scale));
+                }
               });
 }
 
@@ -96,7 +113,6 @@ void global_pool(const Machine& machine, Extent input, const float* source, Layo
   machine.pool->for_each(machine.threads, input.batch, machine.stop, [&](long n, int) {
     float* sums = destination + n * C;
     std::fill(sums, sums + C, most ? -std::numeric_limits<float>::infinity() : 0.0f);
-    long count = 0;
     const auto take = [&](const float* row) {
       if (mean) return machine.kernels->accumulate(row, sums, C);
       if (!most) return machine.kernels->accumulate_squares(row, machine.zeros, sums, C);
@@ -105,20 +121,30 @@ void global_pool(const Machine& machine, Extent input, const float* source, Layo
     };
     // An image may be large, so check from time to time whether to stop.
     const auto goes_on = [&](long i) { return i % chunk_rows != 0 || !machine.stop->load(std::memory_order_relaxed); };
-    if (whole) {
-      for (long q = 0; q < plane && goes_on(q); q++)
-        take(source + (n * plane + q) * C);
-      count = plane;
-    } else {
+    const auto each_row = [&](const auto& visit) -> long {
+      if (whole) {
+        for (long q = 0; q < plane && goes_on(q); q++) visit(source + (n * plane + q) * C);
+        return plane;
+      }
       const auto& pixels = region->pixels;
       // Image by image, whatever the order in each.
       const auto begin = std::lower_bound(pixels.begin(), pixels.end(), n * plane);
       const auto end = std::lower_bound(begin, pixels.end(), (n + 1) * plane);
       for (auto it = begin; it != end && goes_on(it - begin); ++it)
-        take(source + (layout == Layout::map ? *it : it - pixels.begin()) * C);
-      count = end - begin;
-    }
+        visit(source + (layout == Layout::map ? *it : it - pixels.begin()) * C);
+      return end - begin;
+    };
+    const long count = each_row(take);
     if (count == 0) return std::fill(sums, sums + C, 0.0f);
+    if (!most && !all_finite(sums, C)) {
+      std::vector<double> exact(C);
+      each_row([&](const float* row) {
+        for (long c = 0; c < C; c++) exact[c] += mean ? static_cast<double>(row[c]) : static_cast<double>(row[c]) * static_cast<double>(row[c]);
+      });
+      for (long c = 0; c < C; c++)
+        sums[c] = static_cast<float>(mean ? exact[c] / static_cast<double>(count) : std::sqrt(exact[c]));
+      return;
+    }
     if (how == Pooling::norm) {
       for (long c = 0; c < C; c++) sums[c] = std::sqrt(sums[c]);
       return;

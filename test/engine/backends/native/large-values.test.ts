@@ -1,4 +1,4 @@
-import { type Network, run } from '@fovea/engine';
+import { type Block, type Network, run } from '@fovea/engine';
 import { nativeBackend } from '@fovea/engine/backend';
 import { describe, expect, it } from 'vitest';
 import { Random } from '../../../../engine/src/random.js';
@@ -46,7 +46,45 @@ const normaliseMap = (by: 'moments' | 'response', groups: number): NetworkNode =
   ...{ by, groups, epsilon: 1e-5 },
 });
 
+/** A block whose branch is scaled by the response of its channels, and pools of what it gives. */
+function pooled(size: number): Network {
+  const random = new Random(5, 0);
+  const gate = {
+    ...randomConvolution(random, 'gate', channels, channels, { groups: channels }),
+    activation: 'none',
+  } as const;
+  const block = {
+    ...{ index: 0, stage: 0, name: 'block', kind: 'residual', activation: 'none', adaptive: true },
+    branch: [randomConvolution(random, 'first', channels, channels)],
+    attention: { after: 0, pools: ['response'], epsilon: 1e-6 * size, gate },
+  } as unknown as Block;
+  const windows = { kernel: [3, 3], stride: [2, 2], padding: [1, 1, 1, 1] } as const;
+  const wide = networkOf(normaliseMap('moments', 1));
+  const nodes: NetworkNode[] = [
+    wide.nodes[0]!,
+    { kind: 'block', name: 'block', inputs: ['wide'], output: 'block', block },
+    {
+      ...{ kind: 'average-pool', name: 'windows', inputs: ['block'], output: 'windows', ...windows },
+      ...{ ceilMode: false, countIncludePad: false },
+    },
+    { kind: 'global-pool', name: 'mean', inputs: ['windows'], output: 'mean' },
+  ];
+  return { ...wide, nodes, output: 'mean' };
+}
+
 describe('values whose squares no float holds (skipped where no addon was built)', () => {
+  it.skipIf(missing)('are pooled by their norms and means', async () => {
+    for (const size of [1, 1e19, 1e35]) {
+      const network = pooled(size);
+      const images = randomImages(network, 2);
+      for (let i = 0; i < images.data.length; i++) images.data[i]! *= size;
+      const expected = (await run(network, images, { backend: 'reference', strategy: 'dense' })).output;
+      const { output } = await run(network, images, { backend: 'native', strategy: 'dense' });
+      expect(output.data.every(Number.isFinite)).toBe(true);
+      expect(relativeError(output.data, expected.data)).toBeLessThan(1e-4);
+    }
+  });
+
   it.skipIf(missing).each([
     ['over the channels of a pixel', networkOf()],
     ['over a map', networkOf(normaliseMap('moments', 1))],
