@@ -140,9 +140,10 @@ export function damager(random, handles) {
 
   /** An object with a property that is missing, damaged or a getter with an effect. */
   function damagedObject(object, arrays) {
-    const changed = { ...object };
+    // One that has been damaged before may have a getter, which is not to be called here.
+    const changed = Object.defineProperties({}, Object.getOwnPropertyDescriptors(object));
     const key = pick(Object.keys(changed));
-    const value = changed[key];
+    const { value } = Object.getOwnPropertyDescriptor(changed, key);
     switch (random.below(6)) {
       case 0:
         delete changed[key];
