@@ -158,8 +158,10 @@ export function damager(random, handles) {
           },
         });
         break;
-      default:
-        changed[key] = damaged(value, arrays);
+      default: {
+        const how = { writable: true, enumerable: true, configurable: true };
+        Object.defineProperty(changed, key, { value: damaged(value, arrays), ...how });
+      }
     }
     return changed;
   }
