@@ -13,18 +13,12 @@ import type {
   ProgramRegion,
   Step,
 } from '../program/program.js';
+import type { WholeMapOperation } from '../program/whole-map-checks.js';
 
-/** Operations that a block is made of. */
+/** Operations that a block is made of: of those on whole maps, pools in branches' shortcuts and additions. */
 type Kind = Exclude<
   Operation['kind'],
-  | 'max-pool'
-  | 'global-pool'
-  | 'copy-channels'
-  | 'resize'
-  | 'normalise-map'
-  | 'pixel-attention'
-  | 'multiply'
-  | 'foreign'
+  Exclude<WholeMapOperation['kind'], 'average-pool' | 'add'> | 'foreign'
 >;
 type FieldsOf<K extends Kind> = Exclude<keyof OperationOf<K>, 'kind'>;
 

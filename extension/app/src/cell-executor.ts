@@ -43,7 +43,10 @@ class KernelStarts {
   /** Resolves when a document has a kernel, or none can be started without asking. */
   async of(context: ISessionContext): Promise<void> {
     // A document that was just opened starts its kernel itself; JupyterLab asked for one beside that.
-    if (!context.session?.kernel && !context.isReady) await context.initialize();
+    if (!context.session?.kernel && !context.isReady) {
+      await kernelNamed(context);
+      await context.initialize();
+    }
     const start = this.underWay.get(context) ?? (context.hasNoKernel ? this.start(context) : undefined);
     await start;
   }
@@ -53,4 +56,25 @@ class KernelStarts {
     this.underWay.set(context, start);
     return start;
   }
+}
+
+/** Longer than a document takes from its first cell on the screen to its checkpoint on the server. */
+const NAMED_MS = 10_000;
+
+/**
+ * Resolves when a document that was just opened has said which kernel it wants, which is some time after its cells are
+ * shown: started before, it would ask. One that names none has either asked by now, or says so.
+ */
+function kernelNamed(context: ISessionContext): Promise<void> {
+  if (context.kernelPreference.name) return Promise.resolve();
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      context.kernelPreferenceChanged.disconnect(done);
+      resolve();
+    };
+    const timer = setTimeout(done, NAMED_MS);
+    context.kernelPreferenceChanged.connect(done);
+    void context.ready.then(done);
+  });
 }

@@ -150,6 +150,34 @@ describe('load and faults', () => {
     await lab.server.lab.kernels.shutdown(kernel.id);
   });
 
+  it('repeats no restart to a front end that closes its connection for that and opens another one', async () => {
+    const kernel = await lab.server.lab.kernels.start('echo');
+    await kernel.whenReady();
+    const address = `${lab.server.origin.replace('http', 'ws')}/api/kernels/${kernel.id}/channels`;
+    const connect = (heard: (state: string, socket: WebSocket) => void) => {
+      // Nothing confirms what has arrived.
+      const socket = new WebSocket(`${address}?session_id=tab&token=${lab.server.token}`, {
+        autoPong: false,
+      });
+      socket.on('message', (data) => heard(JSON.parse(data.toString()).content.execution_state, socket));
+      return socket;
+    };
+    const states: string[] = [];
+    const next: WebSocket[] = [];
+    const first = connect((state, socket) => {
+      if (state !== 'restarting' || next.length > 0) return;
+      // The new connection may well be there before the old one's end is.
+      next.push(connect((each) => states.push(each)));
+      next[0]!.once('open', () => socket.close());
+    });
+    await once(first, 'open');
+    process.kill(kernel.pid!, 'SIGKILL');
+    await expect.poll(() => states, { timeout: 20_000 }).toContain('idle');
+    expect(states).not.toContain('restarting');
+    for (const socket of next) socket.terminate();
+    await lab.server.lab.kernels.shutdown(kernel.id);
+  });
+
   it('reports that a kernel was killed, starts a new one by itself, and goes on', async () => {
     const kernel = await lab.startKernel();
     const statuses: string[] = [];

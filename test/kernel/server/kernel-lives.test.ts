@@ -62,7 +62,10 @@ function frontEnd() {
     if (channel === 'iopub' && text !== undefined) printed.push(text);
   };
   const none = () => undefined;
-  kernel.clients.add({ session: 's', unconfirmed: new KeptMessages(), deliver, close: none, abandon: none });
+  kernel.clients.add({
+    ...{ session: 's', unconfirmed: new KeptMessages(), deliver, close: none, abandon: none },
+    succeeded: () => Promise.resolve(),
+  });
   const run = (code: string) => kernel.send(factory.create('shell', 'execute_request', { code }));
   return { printed, run };
 }

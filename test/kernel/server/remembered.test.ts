@@ -44,6 +44,7 @@ describe('what is kept for front ends that lost their connection', () => {
       deliver: (message) => void got.push(message),
       close: () => undefined,
       abandon: () => undefined,
+      succeeded: () => Promise.resolve(),
     };
   };
   const status = () => factory.create('iopub', 'status', { execution_state: 'idle' });

@@ -14,6 +14,11 @@ export interface KernelClient {
   close(): void;
   /** Ends a connection that leads nowhere. */
   abandon(): void;
+  /**
+   * Says that its front end has connected again: resolves when this connection has ended, or seems to lead nowhere. A
+   * connection that its front end has closed may be heard of after the next one.
+   */
+  succeeded(): Promise<void>;
 }
 
 const KEPT_ABSENCES = 8;
@@ -42,9 +47,14 @@ export class KernelClients {
     for (const message of missed) client.deliver(message, true);
   }
 
+  /** The open connection of a front end. */
+  of(session: string): KernelClient | undefined {
+    return [...this.connected].find((client) => session !== '' && client.session === session);
+  }
+
   private takeMissed(session: string): Iterable<Message> {
     // The front end has noticed first that its connection is broken.
-    const before = [...this.connected].find((client) => session !== '' && client.session === session);
+    const before = this.of(session);
     if (before) {
       this.remove(before, true);
       before.abandon();

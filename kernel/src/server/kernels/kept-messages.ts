@@ -36,6 +36,12 @@ export class KeptMessages {
     for (const message of gone) this.bytes -= sizeOf(message);
   }
 
+  /** Drops some messages, wherever they are; marks mean nothing afterwards. */
+  dropThose(which: (message: Message) => boolean): void {
+    this.messages = this.messages.filter((message) => !which(message));
+    this.bytes = this.messages.reduce((sum, message) => sum + sizeOf(message), 0);
+  }
+
   /** Drops all messages. */
   clear(): void {
     this.dropUntil(this.end);

@@ -196,6 +196,11 @@ export class Kernel {
     await this.whenReady();
   }
 
+  /** Whether it has been shut down, for good. */
+  get isDisposed(): boolean {
+    return this.disposed;
+  }
+
   /** Ends the process and all connections permanently. */
   async shutdown(): Promise<void> {
     if (this.disposed) return;

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { RawData, WebSocket } from 'ws';
 import { GOING_AWAY, NO_CODE, NORMAL, POLICY_VIOLATION, UNSUPPORTED_DATA } from '../close-codes.js';
 import type { KernelClient } from './clients.js';
@@ -10,6 +11,9 @@ import { decodeLegacy, decodeV1, encodeLegacy, encodeV1, V1_PROTOCOL } from './w
 const MAX_UNREAD_BYTES = 256 * 2 ** 20;
 /** Codes of a connection that the front end closed because it no longer wants it. */
 const INTENDED = new Set([NORMAL, NO_CODE]);
+
+/** How long the end of a connection may take to arrive behind the beginning of the next one. */
+const FAREWELL_MS = 250;
 
 function toBuffer(data: RawData): Buffer {
   if (Buffer.isBuffer(data)) return data;
@@ -55,6 +59,8 @@ export function joinKernel(socket: WebSocket, kernel: Kernel, session: string): 
   const isV1 = socket.protocol === V1_PROTOCOL;
   const { unconfirmed, sent } = confirmations(socket);
   const send = (message: Message) => socket.send(isV1 ? encodeV1(message) : encodeLegacy(message));
+  const ended = new Promise<void>((resolve) => socket.once('close', () => resolve()));
+  let hasSuccessor = false;
   const client: KernelClient = {
     session,
     unconfirmed,
@@ -75,8 +81,12 @@ export function joinKernel(socket: WebSocket, kernel: Kernel, session: string): 
       socket.close(GOING_AWAY, 'The kernel was shut down');
     },
     abandon: () => socket.terminate(),
+    async succeeded() {
+      hasSuccessor = true;
+      await Promise.race([ended, delay(FAREWELL_MS)]);
+    },
   };
-  socket.on('message', (data, isBinary) => {
+  const receive = (data: RawData, isBinary: boolean) => {
     try {
       const bytes = toBuffer(data);
       if (isV1 && !isBinary) throw new Error('v1 messages are binary');
@@ -84,9 +94,32 @@ export function joinKernel(socket: WebSocket, kernel: Kernel, session: string): 
     } catch {
       socket.close(UNSUPPORTED_DATA, 'Malformed message');
     }
+  };
+  // Answers have to find the connection.
+  const early: [RawData, boolean][] = [];
+  let receives = (data: RawData, isBinary: boolean): void => {
+    early.push([data, isBinary]);
+  };
+  socket.on('message', (data, isBinary) => receives(data, isBinary));
+  socket.on('close', (code) => {
+    const intended = INTENDED.has(code);
+    // It has heard of the restart: that is why it closes this connection and opens another one.
+    if (intended) unconfirmed.dropThose(isRestart);
+    kernel.clients.remove(client, !intended || hasSuccessor);
   });
-  socket.on('close', (code) => kernel.clients.remove(client, !INTENDED.has(code)));
   socket.on('error', () => socket.terminate());
-  send(kernel.greeting());
-  kernel.clients.add(client);
+  const join = () => {
+    if (socket.readyState !== socket.OPEN) return;
+    if (kernel.isDisposed) {
+      client.close();
+      return;
+    }
+    send(kernel.greeting());
+    kernel.clients.add(client);
+    receives = receive;
+    for (const [data, isBinary] of early) receive(data, isBinary);
+  };
+  const before = kernel.clients.of(session);
+  if (before) void before.succeeded().then(join);
+  else join();
 }

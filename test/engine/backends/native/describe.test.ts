@@ -8,6 +8,7 @@ import {
   normalisationValues,
 } from '../../../../engine/src/backends/native/encode.js';
 import { nativeBackend } from '../../../../engine/src/backends/native/index.js';
+import { OperandWriter } from '../../../../engine/src/backends/native/operands.js';
 import { attentionLayers } from '../../../../engine/src/network/attention.js';
 import type { Convolution } from '../../../../engine/src/network/network.js';
 import { weightBytesOf } from '../../../../engine/src/network/weight-bytes.js';
@@ -351,7 +352,7 @@ describe.skipIf(nativeBackend.unavailable !== undefined)('what is described', ()
       new Int32Array(0),
       new Int32Array(0),
       new Int32Array(0),
-      Int32Array.of(0, outline, 0, 1, -1, 0, 0, 0, -1, 0, -1, 0, 0, 0, 0, 0),
+      new OperandWriter(1).begin('convolve').numbers([outline, 0, 1, -1, 0, 0, 0, -1, 0, -1]).words,
       Int32Array.of(0, 0, 1, 1, 1, 0),
       new Int32Array(0),
     );

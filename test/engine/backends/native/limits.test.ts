@@ -31,7 +31,6 @@ describe.skipIf(nativeBackend.unavailable !== undefined)('native code refuses', 
   it('a response that is pooled beside others, or whose gate mixes channels', () => {
     const addon = inferAddon();
     const session = addon.inferOutlines('portable');
-    const [excite] = new OperandWriter(1).begin('excite').words;
     const [epsilon] = new Int32Array(Float32Array.of(1e-6).buffer);
     const layer = (groups: number) =>
       addon.inferOutline(session, Int32Array.of(4, 4, 1, 1, 1, 1, 0, 0, 0, 0, 1, 1, groups, 0, 0, 0));
@@ -44,7 +43,7 @@ describe.skipIf(nativeBackend.unavailable !== undefined)('native code refuses', 
         none,
         none,
         none,
-        Int32Array.of(excite!, 0, -1, 0, reduce, gate, -1, pools, -1, bits, 0, 0, 0, 0, 0, 0),
+        new OperandWriter(1).begin('excite').numbers([0, -1, 0, reduce, gate, -1, pools, -1, bits]).words,
         none,
         none,
       );
@@ -109,8 +108,6 @@ describe.skipIf(nativeBackend.unavailable !== undefined)('native code refuses', 
   it('attention without a gate', () => {
     const addon = inferAddon();
     const session = addon.inferOutlines('portable');
-    const [excite] = new OperandWriter(1).begin('excite').words;
-    const words = [excite!, 0, -1, 0, -1, -1, -1, 1, -1, 0, 0, 0, 0, 0, 0, 0];
     expect(() =>
       addon.inferProgram(
         session,
@@ -119,7 +116,7 @@ describe.skipIf(nativeBackend.unavailable !== undefined)('native code refuses', 
         none,
         none,
         none,
-        Int32Array.from(words),
+        new OperandWriter(1).begin('excite').numbers([0, -1, 0, -1, -1, -1, 1, -1]).words,
         none,
         none,
       ),

@@ -41,6 +41,24 @@ const outputPixel = `  let pixel = item / p.vectors;
   let place = y % p.patchHeight * p.patchWidth + pixel % p.queryWidth % p.patchWidth;
 `;
 
+/** Sums values by the softmax of the keys' products, in one go: what is summed so far is that of a smaller maximum. */
+const overKeys = (product: string, sum: string) => `    var most = -3.4e38f;
+    var total = 0f;
+    var sum = vec4f(0);
+    for (var i = 0u; i < p.keys; i++) {
+      let at = keyPixel(image, place, i);
+      var product = 0f;
+      ${product}
+      product *= bitcast<f32>(p.scale);
+      let higher = max(most, product);
+      let less = exp(most - higher);
+      let weight = exp(product - higher);
+      total = total * less + weight;
+      sum *= less;
+      ${sum}
+      most = higher;
+    }`;
+
 /** A key's product with the query, and what the four channels add up, channel by channel. */
 const apart = {
   product: `for (var d = 0u; d < p.depth; d++) { product += queryAt(pixel, queryChannel + d) * keyAt(at, keyChannel + d); }`,
@@ -77,23 +95,7 @@ ${outputPixel}
     let queryChannel = p.queryFirst + head * p.queryStep;
     let keyChannel = p.keyFirst + head * p.keyStep;
     let valueChannel = p.valueFirst + head * p.valueStep + first % p.width;
-    var most = -3.4e38f;
-    var total = 0f;
-    var sum = vec4f(0);
-    for (var i = 0u; i < p.keys; i++) {
-      let at = keyPixel(image, place, i);
-      var product = 0f;
-      ${product}
-      product *= bitcast<f32>(p.scale);
-      // What is summed so far is that of a smaller maximum.
-      let higher = max(most, product);
-      let less = exp(most - higher);
-      let weight = exp(product - higher);
-      total = total * less + weight;
-      sum *= less;
-      ${sum}
-      most = higher;
-    }
+${overKeys(product, sum)}
     for (var c = first; c < last; c++) { output[c % 4u] = sum[c - first] / total; }
     lane = (last - 1u) % 4u;
   }
@@ -177,20 +179,10 @@ const contextSumsKernel: Kernel = {
   let image = unit / p.heads / places();
   let first = item % p.sumVectors * 4u;
   let last = min(first + 4u, p.width);
-  var most = -3.4e38f;
-  var total = 0f;
-  var sum = vec4f(0);
-  for (var i = 0u; i < p.keys; i++) {
-    let at = keyPixel(image, place, i);
-    let product = bitcast<f32>(p.scale) * keyAt(at, p.keyFirst + head * p.keyStep);
-    let higher = max(most, product);
-    let less = exp(most - higher);
-    let weight = exp(product - higher);
-    total = total * less + weight;
-    sum *= less;
-    for (var c = first; c < last; c++) { sum[c - first] += weight * valueAt(at, p.valueFirst + head * p.valueStep + c); }
-    most = higher;
-  }
+${overKeys(
+  'product = keyAt(at, p.keyFirst + head * p.keyStep);',
+  'for (var c = first; c < last; c++) { sum[c - first] += weight * valueAt(at, p.valueFirst + head * p.valueStep + c); }',
+)}
   scratch[item] = sum / total;
 }`,
 };
