@@ -100,7 +100,7 @@ describe('temporary files', () => {
 });
 
 describe('the space that numbers of processes count in', () => {
-  /** As a process finds it that is started anew, and is told another identity of the machine. */
+  /** As a new process finds it to which the machine has another identity. */
   const spaceWith = async (machine: string) => {
     vi.resetModules();
     vi.doMock(import('node:fs'), async (original) => {

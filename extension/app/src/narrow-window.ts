@@ -65,7 +65,7 @@ function keepRoom(shell: Shell): void {
   window.addEventListener('resize', () => requestAnimationFrame(look));
   let wasCramped = isCramped();
   let before = window.innerWidth;
-  // Told once the shell has laid itself out, which is some time after the window's own event.
+  // Called once the shell has laid itself out, which is some time after the window's own event.
   new ResizeObserver(() => {
     const becameNarrow = !wasCramped && window.innerWidth < before;
     wasCramped = isCramped();

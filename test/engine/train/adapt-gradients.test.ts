@@ -24,9 +24,7 @@ import {
   type SmallNetworkOptions,
   smallNetwork,
 } from '../support/small-network.js';
-import { dot, execute, expectClose, normal, slopes } from './slopes.js';
-
-const stop = new Int32Array(1);
+import { dot, execute, expectClose, normal, slopes, stop } from './slopes.js';
 
 describe.skipIf(!canTrain())('gradients of what stands around convolutions', () => {
   it.each([...plainActivations, 'prelu'] as const)('%s with scale and shift', async (activation) => {
@@ -110,8 +108,7 @@ describe.skipIf(!canTrain())('gradients of what stands around convolutions', () 
       const [N, H, W] = [2, 2 * attention.patch[0], 2 * attention.patch[1]];
       const { by, heads, depth, width, patch, scale, epsilon } = attention;
       // Of linear weights most are above 0: where all are nearly nothing, a step along them is too long.
-      const around = by === 'linear' ? 1 : 0;
-      const x = normal(N * H * W * channels).map((value) => value + around);
+      const x = normal(N * H * W * channels).map((value) => value + (by === 'linear' ? 1 : 0));
       const weights = normal(N * H * W * heads * width);
       const [y, dx] = [new Float32Array(weights.length), new Float32Array(x.length).fill(7)];
       const places = [attention.query ?? attention.key, attention.key, attention.value];
@@ -119,9 +116,9 @@ describe.skipIf(!canTrain())('gradients of what stands around convolutions', () 
         ...[N, H, W, channels, H, W, channels, channels, pixelWeightings.indexOf(by), heads, depth, width],
         ...[...places.flatMap(({ first, step }) => [first, step]), ...patch],
       ];
-      const numbers = Float32Array.of(scale, epsilon);
+      const buffers = [x, x, x, Float32Array.of(scale, epsilon)];
       const value = async () => {
-        await execute('pixel-attention', dims, x, x, x, numbers, y);
+        await execute('pixel-attention', dims, ...buffers, y);
         return dot(y, weights);
       };
       await value();
@@ -129,7 +126,7 @@ describe.skipIf(!canTrain())('gradients of what stands around convolutions', () 
       const read = { key: map, value: map, ...(attention.query ? { query: map } : {}) };
       const wanted = attendPixels(attention, read, [N, H, W, heads * width]);
       expect(relativeError(y, wanted.data)).toBeLessThan(1e-5);
-      await execute('pixel-attention-dx', [...dims, 1, 0, 0], weights, x, x, x, numbers, dx, dx, dx);
+      await execute('pixel-attention-dx', [...dims, 1, 0, 0], weights, ...buffers, dx, dx, dx);
       expectClose(await slopes(x, dx, value), 0.05);
     },
   );

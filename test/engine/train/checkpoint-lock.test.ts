@@ -16,7 +16,7 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 const underWay = (file: string, process_ = process.pid) =>
   `a run that keeps its state in ${file} is under way in process ${process_}; one at a time is accepted`;
 
-/** Work that ends when it is told to. */
+/** Work that ends when it is asked to. */
 function slow() {
   let end!: () => void;
   const work = new Promise<void>((resolve) => {

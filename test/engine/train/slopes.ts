@@ -11,7 +11,8 @@ beforeEach(() => {
 /** Seeded normal values. */
 export const normal = (length: number) => Float32Array.from({ length }, () => random.normal());
 
-const stop = new Int32Array(1);
+/** Stops nothing. */
+export const stop = new Int32Array(1);
 
 /** Runs one operation. */
 export async function execute(op: string, dims: readonly number[], ...buffers: TrainBuffer[]): Promise<void> {

@@ -271,7 +271,7 @@ describe('names of any length', () => {
     expect(7 * most(yaxis.ticktext)).toBeLessThanOrEqual(0.4 * wide.width);
   });
 
-  it('that begin alike are told apart by the rest', () => {
+  it('that begin alike differ by the rest', () => {
     const bars = [1, 2].map((each) => ({
       label: `${long('')}.layer${each}.and.more.than.half.of.a.name.that.is.the.same`,
       origin: 'measured' as const,

@@ -143,7 +143,7 @@ export class Kernel {
     try {
       await life?.ready;
     } catch (error) {
-      // Only what ended by itself failed: a page whose restart another one overtook was told of an error.
+      // Only what ended by itself failed: a page whose restart another one overtook got an error.
       if (!life?.ending || this.disposed) throw error;
       await this.restarting;
       await this.whenReady();

@@ -67,7 +67,7 @@ describe('a file of records', () => {
   it.each([
     ['records of another sweep', other],
     ['a last line without its end', other.trimEnd()],
-    ['a record of the same point that was measured anew', text(record(0, 'before'))],
+    ['a record of the same point that was measured again', text(record(0, 'before'))],
   ])('keeps %s until the sweep is complete, and replaces them at once', async (_, before) => {
     writeFileSync(path, before);
     const stopped = new RecordFile(path);
