@@ -194,6 +194,8 @@ function appendJoin(
     const before = statistics ? `${some}, normalised` : product ? multiplied : some;
     const inputs = new Array<string>(attends === 'context' ? 2 : 3).fill(before);
     append({ kind: 'pixel-attention', attention }, `${some}, attended`, inputs);
+    // Pixels that see the same may become alike: no masker could choose among them.
+    append({ kind: 'add', activation: 'none' }, `${some}, summed`, [`${some}, attended`, before]);
   }
   if (!grows) return;
   const window = { kernel: factor, stride: factor, padding: [0, 0, 0, 0] } as const;
