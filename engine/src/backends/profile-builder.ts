@@ -36,7 +36,11 @@ export interface NodeLabel {
 export function nodeLabel(node: NetworkNode): NodeLabel {
   const { name, kind } = node;
   const note = kind === 'foreign' ? `${name} (${node.operators.join(', ')}) ran in onnxruntime` : undefined;
-  return { name, computes: kind === 'convolution' || kind === 'foreign', ...(note ? { note } : {}) };
+  return {
+    name,
+    computes: ['convolution', 'pixel-attention', 'foreign'].includes(kind),
+    ...(note ? { note } : {}),
+  };
 }
 
 /** What of a block and its plan a Profile says; nothing of its weights. */

@@ -13,8 +13,9 @@ describe.each(attentions)('attention over pixels, %s,', (_, attention, maps) => 
   for (const { name: backend, missing } of backends) {
     it.skipIf(missing !== undefined)(`is that of the reference on ${backend}`, async () => {
       for (const threads of [1, 3]) {
-        const { output } = await run(network, images, { backend, threads });
+        const { output, profile } = await run(network, images, { backend, threads });
         expect(relativeError(output.data, (await wanted).output.data)).toBeLessThan(1e-4);
+        expect(profile.ops.find(({ name }) => name === 'attended')).toMatchObject({ dataMs: 0 });
       }
     });
   }

@@ -8,6 +8,7 @@ import { emitNodes } from '../../../engine/src/train/adapt/emit-network.js';
 import { LearnedValues } from '../../../engine/src/train/adapt/learned-values.js';
 import { Tape, type Value } from '../../../engine/src/train/adapt/tape.js';
 import { TrainProgram } from '../../../engine/src/train/train-program.js';
+import { withAttention } from '../support/attending.js';
 import { ATTENTION_KINDS } from '../support/attention.js';
 import { convNext } from '../support/convnext.js';
 import { withJoins } from '../support/joined-network.js';
@@ -63,6 +64,7 @@ const networks: [string, Network][] = [
     `joined maps, ${interpolation}`,
     withJoins(smallNetwork(), interpolation),
   ]),
+  ['pixels that attend to each other', withAttention(smallNetwork())],
   ['ConvNeXt', convNext({ sides: [height, width], channels: [8, 12] })],
   [
     'ConvNeXt with RMS normalisation',

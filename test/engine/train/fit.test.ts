@@ -7,6 +7,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { GraphBuilder } from '../../../engine/src/network/onnx/builder.js';
 import { compareOutputs } from '../../../engine/src/train/fit/agreement.js';
 import { ridgeRegression } from '../../../engine/src/train/fit/ridge.js';
+import { withAttention } from '../support/attending.js';
 import { conv, model } from '../support/onnx-graphs.js';
 import { randomImages, relativeError, smallNetwork } from '../support/small-network.js';
 
@@ -170,6 +171,38 @@ describe('fitting maskers', () => {
       return spreadCells(cells, masks[block.index]!, 2, height, width);
     });
     expect(relativeError(masked.data, output.data)).toBeLessThan(1e-5);
+  });
+
+  it.each([
+    ['of one map', (network: Network) => network],
+    [
+      'of two maps',
+      (network: Network): Network => ({
+        ...network,
+        nodes: network.nodes.flatMap((node): NetworkNode[] =>
+          node.kind === 'pixel-attention'
+            ? [
+                {
+                  kind: 'activation',
+                  name: 'keys',
+                  inputs: [node.inputs[1]!],
+                  output: 'keys',
+                  activation: 'silu',
+                },
+                { ...node, inputs: [node.inputs[0]!, 'keys', 'keys'] },
+              ]
+            : [node],
+        ),
+      }),
+    ],
+  ] as const)('observes and fits blocks around an attention of pixels, %s', async (_, changed) => {
+    const attends = changed(withAttention(smallNetwork()));
+    const input = randomImages(attends, 2);
+    const dense = await run(attends, input, { backend, strategy: 'dense' });
+    const seen = await observeBlocks(attends, input, { backend }, () => undefined);
+    expect(relativeError(seen.data, dense.output.data)).toBeLessThan(1e-5);
+    const { blocks } = await fitMaskers(attends, input, { rate: 0.5, backend });
+    expect(blocks.length).toBe(blocksOf(attends).filter(({ adaptive }) => adaptive).length);
   });
 
   it.each([

@@ -4,9 +4,11 @@ import type { Backend, BackendName } from '../../backends/backend.js';
 import { runForeign } from '../../backends/onnx/foreign.js';
 import { activate } from '../../backends/reference/activate.js';
 import { copyChannels, product } from '../../backends/reference/joins.js';
+import { attendPixels } from '../../backends/reference/pixel-attention.js';
 import { FoveaError } from '../../errors.js';
 import type {
   Activation,
+  AddNode,
   Block,
   Convolution,
   MultiplyNode,
@@ -14,6 +16,7 @@ import type {
   NetworkNode,
 } from '../../network/network.js';
 import { blocksOf } from '../../network/network.js';
+import { attendedMaps, attendedOutput } from '../../network/pixel-attention.js';
 import { windowOf } from '../../network/projection-pool.js';
 import { scaled } from '../../network/walk.js';
 import { type NetworkRunOptions, runOptionKinds } from '../../run/options.js';
@@ -93,13 +96,11 @@ export async function observeBlocks(
     const [first] = inputs;
     let output: Tensor;
     if (node.kind === 'block') output = await observeBlock(node.block, first!, execute, visit);
-    else if (inputs.length === 1)
-      output = await execute(chain, node.inputs[0]!, chain.at(-1)!.output, first!);
-    else if (node.kind === 'foreign')
+    else if (node.kind === 'foreign' && inputs.length > 1)
       output = await runForeign(node, inputs, threads === undefined ? {} : { threads });
-    else if (node.kind === 'concat') output = concatenated(inputs);
-    else if (node.kind === 'multiply') output = multiplied(node, inputs);
-    else output = added(node, inputs);
+    else if (new Set(node.inputs).size === 1 && !joins(node))
+      output = await execute(chain, node.inputs[0]!, chain.at(-1)!.output, first!);
+    else output = joined(node, inputs);
     if (signal?.aborted) throw new FoveaError('aborted', 'observing the network was aborted');
     values.finish(chain, output);
     i += chain.length;
@@ -153,6 +154,32 @@ function chainFrom({ nodes, output }: Network, at: number): NetworkNode[] {
   return chain;
 }
 
+/** Whether a node's values are those of several, which may be one by the same name. */
+const joins = ({ kind }: NetworkNode) => ['concat', 'multiply', 'add'].includes(kind);
+
+/** What a node makes of several values. */
+function joined(node: NetworkNode, inputs: readonly Tensor[]): Tensor {
+  switch (node.kind) {
+    case 'concat':
+      return concatenated(inputs);
+    case 'multiply':
+      return multiplied(node, inputs);
+    case 'add':
+      return added(node, inputs);
+    case 'pixel-attention': {
+      const { query, key, value } = attendedMaps(node.attention, inputs);
+      const shape = attendedOutput(node.attention, {
+        query: query?.shape,
+        key: key.shape,
+        value: value.shape,
+      });
+      return attendPixels(node.attention, { key, value, ...(query ? { query } : {}) }, shape);
+    }
+    default:
+      throw new TypeError(`"${node.name}" of kind ${node.kind} reads ${inputs.length} values`);
+  }
+}
+
 /** Values side by side along the channels. */
 function concatenated(inputs: readonly Tensor[]): Tensor {
   const [N, H, W] = inputs[0]!.shape;
@@ -172,9 +199,8 @@ function multiplied(node: MultiplyNode, [a, b]: readonly Tensor[]): Tensor {
 }
 
 /** The sum of two values, with the activation of the node. */
-function added(node: Exclude<NetworkNode, { kind: 'foreign' }>, inputs: readonly Tensor[]): Tensor {
+function added({ activation }: AddNode, inputs: readonly Tensor[]): Tensor {
   const [a, b] = inputs as [Tensor, Tensor];
-  const activation = node.kind === 'add' ? node.activation : 'none';
   const output = Tensor.zeros(a.shape);
   for (let i = 0; i < output.data.length; i++) output.data[i] = activate(a.data[i]! + b.data[i]!, activation);
   return output;
