@@ -33,6 +33,13 @@ const queryAt = `fn queryAt(pixel: u32, channel: u32) -> f32 {
   return f32(query[pixel * p.queryVectors + channel / 4u][channel % 4u]);
 }
 `;
+/** Where a unit lies, and the first of the channels that an invocation sums up for it. */
+const ofUnit = `  let head = unit % p.heads;
+  let place = unit / p.heads % places();
+  let image = unit / p.heads / places();
+  let first = item % p.sumVectors * 4u;
+`;
+
 /** A pixel of the output: its image, and its place in a patch. */
 const outputPixel = `  let pixel = item / p.vectors;
   let plane = p.queryHeight * p.queryWidth;
@@ -116,11 +123,7 @@ const linearSumsKernel: Kernel = {
   if (item >= p.items) { return; }
   let row = item / p.sumVectors;
   let unit = row / p.depth;
-  let head = unit % p.heads;
-  let place = unit / p.heads % places();
-  let image = unit / p.heads / places();
-  let first = item % p.sumVectors * 4u;
-  var sum = vec4f(0);
+${ofUnit}  var sum = vec4f(0);
   for (var i = 0u; i < p.keys; i++) {
     let at = keyPixel(image, place, i);
     let weight = max(0f, keyAt(at, p.keyFirst + head * p.keyStep + row % p.depth));
@@ -174,11 +177,7 @@ const contextSumsKernel: Kernel = {
   code: `${places}${valueAt}${keyAt}${eachItem}
   if (item >= p.items) { return; }
   let unit = item / p.sumVectors;
-  let head = unit % p.heads;
-  let place = unit / p.heads % places();
-  let image = unit / p.heads / places();
-  let first = item % p.sumVectors * 4u;
-  let last = min(first + 4u, p.width);
+${ofUnit}  let last = min(first + 4u, p.width);
 ${overKeys(
   'product = keyAt(at, p.keyFirst + head * p.keyStep);',
   'for (var c = first; c < last; c++) { sum[c - first] += weight * valueAt(at, p.valueFirst + head * p.valueStep + c); }',
