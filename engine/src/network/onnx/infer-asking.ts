@@ -68,6 +68,8 @@ async function numbersOf(
   state: Inference,
   budget: Budget,
 ): Promise<number[] | undefined> {
+  // What the file itself gives is known, or a list that is too long.
+  if (graph.constants.has(wanted)) return undefined;
   const pending = [wanted];
   const seen = new Set<string>();
   for (let name = pending.pop(); name !== undefined; name = pending.pop()) {

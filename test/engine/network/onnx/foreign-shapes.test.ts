@@ -111,3 +111,18 @@ describe('the shape of a foreign piece', () => {
     );
   }
 });
+
+describe('a list of the file that is made as long as the image says', () => {
+  it('is in a piece of its own', async () => {
+    const bytes = model((g, x) => {
+      const most = g.node('Reshape', [g.most(x, [0, 1, 2, 3]), g.integers([1])]);
+      const times = g.node('Cast', [most], { to: 7 });
+      const sizes = g.node('Concat', [times, g.integers([100])], { axis: 0 });
+      const list = g.integers([...Array(100).keys()], [1, 100]);
+      const longer = g.node('Cast', [g.node('Expand', [list, sizes])], { to: 1 });
+      return conv(g, g.node('Reshape', [longer, g.node('Cast', [most], { to: 7 })]), 3, 2);
+    });
+    const { nodes } = await importOnnx(bytes, 'longer');
+    expect(nodes.map(({ kind }) => kind)).toContain('foreign');
+  });
+});
