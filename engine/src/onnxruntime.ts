@@ -55,21 +55,27 @@ export async function openModel(
   source: string,
 ): Promise<InferenceSession> {
   const { InferenceSession } = await loadRuntime();
-  const options = {
+  const create = (graphOptimizationLevel: 'all' | 'disabled') => {
+    const options = { ...shared, graphOptimizationLevel };
+    return typeof model === 'string'
+      ? InferenceSession.create(model, options)
+      : InferenceSession.create(model, options);
+  };
+  const shared = {
     executionProviders: [provider],
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
     executionMode: 'sequential',
-    graphOptimizationLevel: optimize ? 'all' : 'disabled',
     // Only fatal errors: the others arrive as exceptions, and would land on the terminal a second time.
     logSeverityLevel: 4,
     extra: { session: { intra_op: { allow_spinning: '0' }, inter_op: { allow_spinning: '0' } } },
   } as const;
   try {
-    return typeof model === 'string'
-      ? await InferenceSession.create(model, options)
-      : await InferenceSession.create(model, options);
+    return await create(optimize ? 'all' : 'disabled');
   } catch (cause) {
+    // Its optimiser fails at some sound models (1.23: reshapes behind each other whose extents are computed).
+    const asItStands = optimize ? await create('disabled').catch(() => undefined) : undefined;
+    if (asItStands) return asItStands;
     throw new FoveaError('unsupported', `${source}: onnxruntime refuses it: ${firstLine(cause)}`, { cause });
   }
 }

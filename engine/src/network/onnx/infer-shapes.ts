@@ -154,11 +154,12 @@ function integersOf(
     case 'Add':
     case 'Sub':
     case 'Mul':
-    case 'Div': {
+    case 'Div':
+    case 'Mod': {
       if (!a || !b || (a.length !== b.length && a.length !== 1 && b.length !== 1)) return undefined;
       const length = Math.max(a.length, b.length);
       return Array.from({ length }, (_, i) =>
-        combine(node.op, a[a.length === 1 ? 0 : i]!, b[b.length === 1 ? 0 : i]!),
+        combine(node, a[a.length === 1 ? 0 : i]!, b[b.length === 1 ? 0 : i]!),
       );
     }
     default:
@@ -166,8 +167,17 @@ function integersOf(
   }
 }
 
-function combine(op: string, a: number, b: number): number {
-  if (op === 'Add') return a + b;
-  if (op === 'Sub') return a - b;
-  return op === 'Mul' ? a * b : Math.trunc(a / b);
+function combine(node: GraphNode, a: number, b: number): number {
+  switch (node.op) {
+    case 'Add':
+      return a + b;
+    case 'Sub':
+      return a - b;
+    case 'Mul':
+      return a * b;
+    case 'Div':
+      return Math.trunc(a / b);
+  }
+  // Of the divisor's sign, or with fmod of the dividend's.
+  return intOf(node, 'fmod', 0) === 0 ? a - b * Math.floor(a / b) : a % b;
 }

@@ -81,6 +81,7 @@ const broadcasting = new Set([
   'Sub',
   'Mul',
   'Div',
+  'Mod',
   'Pow',
   'Min',
   'Max',

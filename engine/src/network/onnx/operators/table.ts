@@ -130,5 +130,13 @@ export function readOperator(node: GraphNode, scope: Scope): Outcome {
     node.inputs.length <= inputs &&
     node.outputs.length <= outputs &&
     [...node.attributes.keys()].every((name) => attributes.includes(name));
-  return understood ? read(node, scope) : undefined;
+  return understood && !foldsIntoBatch(node, scope) ? read(node, scope) : undefined;
+}
+
+/** Whether an operator reads what is no batch of images: parts of them (windows), or tokens, as if they were images. */
+function foldsIntoBatch({ inputs }: GraphNode, scope: Scope): boolean {
+  return inputs.some((name) => {
+    const [first = 1, ...others] = (!scope.graph.constants.has(name) && scope.dims(name)) || [];
+    return others.length > 0 && first !== 1;
+  });
 }

@@ -13,6 +13,7 @@ import {
   onMap,
   type PixelView,
 } from './pixel-view.js';
+import type { TokenMaps } from './token-maps.js';
 
 const toLast = [0, 2, 3, 1];
 const toFirst = [0, 3, 1, 2];
@@ -22,7 +23,10 @@ export class MapOperators {
   /** Maps by the views that they were made for. */
   readonly #made = new Map<string, string>();
 
-  constructor(private readonly graph: PixelGraph) {}
+  constructor(
+    private readonly graph: PixelGraph,
+    private readonly tokens: TokenMaps,
+  ) {}
 
   /** A view's numbers as all of a map in its own order: a slice of the channels, positive and scaled where the view is. */
   #asMap(view: PixelView): PixelView | undefined {
@@ -90,6 +94,12 @@ export class MapOperators {
     return this.graph.define(node, onMap(view, map, channels));
   }
 
+  /** The map whose channels a value's last extent is: that of a view, or one that is made of the value. */
+  #ofRows(name: string, view: PixelView | undefined): PixelView | undefined {
+    const map = view && !isMap(view) ? this.#asMap(view) : undefined;
+    return map && isChannels(map.dimensions.at(-1), map) ? map : this.tokens.of(name);
+  }
+
   /** A constant of a view's channels as one of a map's, and one number as it is. */
   channelConstant(name: string, view: PixelView): string | undefined {
     const tensor = this.graph.constants.get(name);
@@ -107,7 +117,7 @@ export class MapOperators {
   }
 
   /** A layer of the channels of each pixel, which come last. */
-  linear(node: GraphNode, view: PixelView): boolean {
+  linear(node: GraphNode, view: PixelView | undefined): boolean {
     const matrix = this.graph.constants.get(node.inputs[1]!)!;
     const dims = dimsOf(matrix);
     if (dims.length !== 2 || countOf(dims) === 0 || !isFloatType(matrix.dataType)) return false;
@@ -115,7 +125,7 @@ export class MapOperators {
     return this.#layer(node, view, { matrix, rows, columns, turned: false }, undefined);
   }
 
-  gemm(node: GraphNode, view: PixelView): boolean {
+  gemm(node: GraphNode, view: PixelView | undefined): boolean {
     const matrix = this.graph.constants.get(node.inputs[1]!);
     const dims = matrix ? dimsOf(matrix) : [];
     const alone =
@@ -131,7 +141,7 @@ export class MapOperators {
 
   #layer(
     node: GraphNode,
-    view: PixelView,
+    view: PixelView | undefined,
     {
       matrix,
       rows,
@@ -140,10 +150,9 @@ export class MapOperators {
     }: { matrix: TensorProto; rows: number; columns: number; turned: boolean },
     bias: string | undefined,
   ): boolean {
-    const last = view.dimensions.length - 1;
-    const map = isMap(view) ? undefined : this.#asMap(view);
-    if (!map || !isChannels(map.dimensions[last], map) || map.extents[0] !== rows || columns < 2)
-      return false;
+    if (columns < 2 || this.graph.dims(node.inputs[0]!)?.at(-1) !== rows) return false;
+    const map = this.#ofRows(node.inputs[0]!, view);
+    if (map?.extents[0] !== rows) return false;
     this.graph.budget.spend(8 * rows * columns);
     const values = float32Values(matrix);
     const weights = turned ? values : new Float32Array(values.length);
@@ -187,11 +196,11 @@ export class MapOperators {
     return this.#replace(node, [...inputs, ...node.inputs.slice(2)], map, two, dims[0]!);
   }
 
-  layerNormalised(node: GraphNode, view: PixelView): boolean {
-    const last = view.dimensions.length - 1;
-    const axis = intOf(node, 'axis', -1);
-    const map = isMap(view) ? undefined : this.#asMap(view);
-    if (!map || (axis !== -1 && axis !== last) || !isChannels(map.dimensions[last], map)) return false;
+  layerNormalised(node: GraphNode, view: PixelView | undefined): boolean {
+    const rank = this.graph.dims(node.inputs[0]!)?.length ?? 0;
+    if (![-1, rank - 1].includes(intOf(node, 'axis', -1))) return false;
+    const map = this.#ofRows(node.inputs[0]!, view);
+    if (!map) return false;
     const [turned, normed, output] = [0, 1, 2].map(() => this.graph.fresh(node.outputs[0]!)) as [
       string,
       string,

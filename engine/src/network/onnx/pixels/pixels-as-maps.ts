@@ -17,6 +17,7 @@ import {
   sameDimensions,
   transposed,
 } from './pixel-view.js';
+import { TokenMaps } from './token-maps.js';
 
 /**
  * Writes attention over pixels, and what stands around it on matrices of pixels, as operators on maps: linear layers as 1x1
@@ -35,26 +36,38 @@ const attending = new Set(['Softmax', 'MatMul']);
 const renaming = new Set(['Reshape', 'Squeeze', 'Unsqueeze', 'Flatten']);
 const passing = new Set(['Identity', 'Cast', 'Dropout']);
 
+/** Padding by nothing, which PyTorch traces where windows divide a map, as an operator that passes its input on. */
+function withoutEmptyPadding(node: GraphNode, graph: PixelGraph): GraphNode {
+  if (node.op !== 'Pad' || node.domain !== '') return node;
+  const pads = intsOf(node, 'pads') ?? graph.integers(node, 1);
+  if (!pads?.length || pads.some((pad) => pad !== 0)) return node;
+  return madeOperator('Identity', node.name, [node.inputs[0]!], node.outputs[0]!);
+}
+
 /** Reads a graph operator by operator. */
 class PixelReader {
   readonly #orders: OtherOrders;
   readonly #attention: AttentionReader;
   readonly #maps: MapOperators;
+  readonly #tokens: TokenMaps;
 
   constructor(private readonly graph: PixelGraph) {
     this.#orders = new OtherOrders(graph);
     this.#attention = new AttentionReader(graph);
-    this.#maps = new MapOperators(graph);
+    this.#tokens = new TokenMaps(graph);
+    this.#maps = new MapOperators(graph, this.#tokens);
   }
 
   /** The graph on maps; undefined where it has no attention over pixels, or something would be computed twice. */
   written(): Graph | undefined {
     const { graph } = this;
-    for (const node of graph.source.nodes) {
+    for (const given of graph.source.nodes) {
+      const node = withoutEmptyPadding(given, graph);
       if (node.domain === '' && this.#read(node)) this.#keep(node);
       else graph.nodes.push(node);
     }
-    if (graph.attentions === 0) return undefined;
+    if (process.env.DBG) console.log(graph.attentions, this.#tokens.made);
+    if (graph.attentions + this.#tokens.made === 0) return undefined;
     const read = new Set(graph.source.outputs);
     const nodes = graph.nodes
       .reverse()
@@ -64,6 +77,7 @@ class PixelReader {
         return true;
       })
       .reverse();
+    if (process.env.DBG) for (const n of nodes) if (graph.replaced.has(n)) console.log('AGAIN', n.op, n.name, n.outputs, JSON.stringify(graph.views.get(n.outputs[0]!)));
     if (nodes.some((node) => graph.replaced.has(node))) return undefined;
     nodes.forEach((node, position) => {
       node.position = position;
@@ -80,7 +94,7 @@ class PixelReader {
       return view && isMap(view);
     });
     if (!whole) {
-      graph.nodes.push(node);
+      if (!graph.replaced.has(node) || !this.#tokens.write(node)) graph.nodes.push(node);
       return;
     }
     for (const name of node.outputs) {
@@ -103,7 +117,7 @@ class PixelReader {
         return this.#attention.softmax(node, x);
       case 'MatMul':
         return this.graph.constants.has(inputs[1]!)
-          ? x !== undefined && this.#maps.linear(node, x)
+          ? this.#maps.linear(node, x)
           : this.#attention.matMul(node, x);
       case 'Mul':
       case 'Div':
@@ -117,6 +131,11 @@ class PixelReader {
         const fits = sum && countsOf(sum).join() === this.graph.dims(outputs[0]!)?.join();
         return fits ? this.graph.define(node, sum) : false;
       }
+      case 'LayerNormalization':
+      case 'RMSNormalization':
+        return this.#maps.layerNormalised(node, x);
+      case 'Gemm':
+        return this.#maps.gemm(node, x);
       default:
         return x !== undefined && this.#readView(node, x);
     }
@@ -135,9 +154,6 @@ class PixelReader {
         return this.graph.define(node, this.#orders.gathered(node, x));
       case 'Pad':
         return this.graph.define(node, this.#orders.padded(node, x));
-      case 'LayerNormalization':
-      case 'RMSNormalization':
-        return this.#maps.layerNormalised(node, x);
       case 'InstanceNormalization':
       case 'GroupNormalization':
         return this.#maps.groupNormalised(node, x);
@@ -145,8 +161,6 @@ class PixelReader {
         return isChannels(x.dimensions[1], x) && this.#maps.onMaps(node, [x], inputs.slice(1));
       case 'Conv':
         return this.#maps.convolved(node, x);
-      case 'Gemm':
-        return this.#maps.gemm(node, x);
       case 'ReduceMean':
         return this.#maps.pooled(node, x);
     }
@@ -165,10 +179,25 @@ class PixelReader {
       return this.#withNumber(node, given, number);
     if (this.#attention.quotient(node) || this.#attention.weighedValues(node)) return true;
     const [x, y] = [a, b].map((name) => graph.view(name) ?? graph.sums.get(name));
-    if (x && y) return sameDimensions(x.dimensions, y.dimensions) && this.#maps.onMaps(node, [x, y], []);
+    if (x && y && sameDimensions(x.dimensions, y.dimensions) && this.#maps.onMaps(node, [x, y], []))
+      return true;
+    if (!graph.constants.has(a) && !graph.constants.has(b)) return this.#ofTokens(node);
     const view = x ?? y;
     const constant = view && !isMap(view) ? this.#maps.channelConstant(x ? b : a, view) : undefined;
     return view !== undefined && constant !== undefined && this.#maps.onMaps(node, [view], [constant], !x);
+  }
+
+  /** Two values of tokens, one of which at least is known to be such. */
+  #ofTokens(node: GraphNode): boolean {
+    const dims = this.graph.dims(node.outputs[0]!)?.join();
+    const fits = (name: string) => this.graph.dims(name)?.join() === dims;
+    const known = (name: string) => {
+      const view = this.graph.views.get(name);
+      return view !== undefined && isChannels(view.dimensions.at(-1), view);
+    };
+    if (!node.inputs.every(fits) || !node.inputs.some(known)) return false;
+    const [x, y] = node.inputs.map((name) => this.#tokens.of(name));
+    return x !== undefined && y !== undefined && this.#maps.onMaps(node, [x, y], []);
   }
 
   /** A value and a number, which is a factor of views and products, or stands beside the weights of pixels. */
