@@ -13,7 +13,7 @@ export class Budget {
   /** @param fileBytes bytes of the model and its external data */
   constructor(
     private readonly source: string,
-    fileBytes: number,
+    private readonly fileBytes: number,
   ) {
     this.left = 16 * fileBytes + spareBytes;
   }
@@ -30,6 +30,13 @@ export class Budget {
         `${this.source}: uses the same weights so often that importing it would take more than 16 times its size`,
       );
     }
+  }
+
+  /** As much as is left, for one of several attempts at the same work. */
+  another(): Budget {
+    const other = new Budget(this.source, this.fileBytes);
+    other.left = this.left;
+    return other;
   }
 
   /** Accounts for bytes if there is room for them; false, and nothing spent, when there is not. */

@@ -16,6 +16,7 @@ export interface ForeignPiece {
   readonly inputs: readonly string[];
   readonly model: Uint8Array;
   readonly operators: readonly string[];
+  readonly nodes: readonly GraphNode[];
 }
 
 /** Operators by the values that they write. */
@@ -75,6 +76,7 @@ export function cutPiece(
   return {
     inputs: [...inputs.keys()],
     model: serialiseModel(model),
+    nodes: ordered,
     operators: [...new Set(ordered.map(({ op, domain }) => (domain === '' ? op : `${domain}.${op}`)))],
   };
 }

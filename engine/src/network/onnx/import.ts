@@ -1,31 +1,27 @@
-import { didYouMean } from '../../did-you-mean.js';
 import { FoveaError } from '../../errors.js';
-import { nestConcats } from '../nested-concats.js';
 import { blocksOf, type Network, type NetworkNode } from '../network.js';
 import { quantisedOperators } from '../quantised.js';
 import { learnShapes } from '../walk.js';
+import { type AssembledGraph, assembleGraph } from './assemble.js';
 import { Budget } from './budget.js';
 import { withChannelsFirst } from './channels-first.js';
 import { withPaddingRules } from './computed-padding.js';
 import { decodeModel } from './decode.js';
-import { type Draft, DraftGraph } from './draft.js';
+import type { Draft } from './draft.js';
+import { withoutEmptyPadding } from './empty-padding.js';
 import { loadExternalData, type ReadBeside, tensorsOf } from './external-data.js';
 import { foldConstants } from './fold.js';
-import { cutPiece, openExtents, type Producers, producersOf } from './foreign-model.js';
+import { producersOf } from './foreign-model.js';
 import { inlineFunctions } from './functions.js';
-import { fuse } from './fuse.js';
 import { spellOutFusedConvolutions } from './fused.js';
 import type { ModelProto } from './generated/onnx_pb.js';
-import { describeNode, type Graph, readGraph } from './graph.js';
+import { type Graph, readGraph } from './graph.js';
 import { withImageInput } from './image-input.js';
 import { inferAsking } from './infer-asking.js';
 import { beginInference } from './infer-shapes.js';
 import { withStoredMaskers } from './masker-metadata.js';
-import { joinParallel } from './parallel.js';
 import { withPixelsAsMaps } from './pixels/pixels-as-maps.js';
-import { findBlocks } from './residual.js';
 import { ElementType } from './tensor.js';
-import { type Translation, translate } from './translate.js';
 
 /** Where a model came from, and what is wanted of it. */
 export interface ModelSource {
@@ -65,7 +61,7 @@ export async function importModel(
   const budget = new Budget(source, bytes.length + externalBytes);
   inlineFunctions(model, source);
   spellOutFusedConvolutions(model);
-  const folded = await foldConstants(readGraph(model, source, budget), budget);
+  const folded = withoutEmptyPadding(await foldConstants(readGraph(model, source, budget), budget));
   const { graph: read, image } = withImageInput(folded);
   const infer = async (graph: Graph) => {
     const producers = producersOf(graph);
@@ -77,21 +73,13 @@ export async function importModel(
     return { graph, producers, inference };
   };
   const known = await infer(await withPaddingRules(withChannelsFirst(read, budget), budget));
-  const onMaps = withPixelsAsMaps(known.graph, known.inference, budget);
-  const { graph, producers, inference } = onMaps === known.graph ? known : await infer(onMaps);
-  const chosen = chooseOutput(graph, outputName);
-  const translation = translate(graph, inference, image, budget);
-  const output = translation.resolve(chosen);
-  const drafts = new DraftGraph(live(translation.drafts, output), new Set([output]));
-  fuse(drafts, budget);
-  joinParallel(drafts, budget);
-  findBlocks(drafts, {
-    dims: (value) => inference.shapes.get(value),
-    constant: (value) => graph.constants.get(translation.resolve(value)),
-  });
-  const nodes = nestConcats(
-    assemble(graph, drafts.all(), translation, producers, image.name, output, budget),
-  );
+  const attempt = async (tokens: boolean) => {
+    const own = budget.another();
+    const onMaps = withPixelsAsMaps(known.graph, known.inference, own, tokens);
+    if (tokens && !onMaps) return undefined;
+    return assembleGraph(onMaps ? await infer(onMaps) : known, image, outputName, own);
+  };
+  const { graph, inference, chosen, output, drafts, nodes } = await bestAssembled(attempt, image.fixed);
   const labels = labelsOf(model);
   const network: Network = {
     name,
@@ -106,132 +94,37 @@ export async function importModel(
     ...(path === undefined ? {} : { onnxPath: path, onnxOutput: chosen }),
   };
   await learnShapes(network, network.inputShape);
-  const notes = notesOf(network, model, graph, chosen, drafts.all());
+  const notes = notesOf(network, model, graph, chosen, drafts);
   const adapted = withStoredMaskers(network, model.metadataProps);
   return { ...adapted.network, notes: adapted.note ? [...notes, adapted.note] : notes };
 }
 
-function chooseOutput({ outputs, source }: Graph, wanted: string | undefined): string {
-  if (wanted === undefined) return outputs[0]!;
-  if (outputs.includes(wanted)) return wanted;
-  throw new FoveaError(
-    'unknown-name',
-    `${source} has no output ${JSON.stringify(wanted)}; it has ${outputs.join(', ')}${didYouMean(wanted, outputs)}`,
-  );
+/** Foreign nodes for each attention, above which maps of tokens cost more to hand over than their blocks are worth. */
+const mostForeign = 2;
+/** Times that operators of foreign nodes may run, above which these are not worth having apart. */
+const mostRuns = 2;
+
+/**
+ * A graph with its attention over pixels as the engine has it. Tokens that are no pixels become maps as well where little is
+ * left to onnxruntime between them, or where without that its pieces would do the same work again and again.
+ * @param attempt what the engine makes of the graph with such maps or without; undefined where there are none
+ * @param fixed whether the file says the image's sides, as maps of tokens do
+ */
+async function bestAssembled(
+  attempt: (tokens: boolean) => Promise<AssembledGraph | undefined>,
+  fixed: boolean,
+): Promise<AssembledGraph> {
+  // Refused here, a file may still be accepted, or refused for the same reason, without.
+  const ofTokens = fixed ? await attempt(true).catch(passOver) : undefined;
+  const count = (kind: NetworkNode['kind']) => ofTokens!.nodes.filter((node) => node.kind === kind).length;
+  if (ofTokens && count('foreign') <= mostForeign * count('pixel-attention')) return ofTokens;
+  const ofPixels = ofTokens ? await attempt(false).catch(passOver) : (await attempt(false))!;
+  return !ofPixels || (ofTokens && ofPixels.runsOfForeign > mostRuns) ? ofTokens! : ofPixels;
 }
 
-/** Drafts that the output depends on, which leaves out shape computations that are no longer used. */
-function live(drafts: readonly Draft[], output: string): Draft[] {
-  const needed = new Set([output]);
-  const kept = [...drafts].reverse().filter((draft) => {
-    if (!draft.outputs.some((value) => needed.has(value))) return false;
-    for (const value of draft.inputs) needed.add(value);
-    return true;
-  });
-  return kept.reverse();
-}
-
-/** The engine's nodes, with a foreign node for every value that only unknown operators can compute. */
-function assemble(
-  graph: Graph,
-  drafts: readonly Draft[],
-  translation: Translation,
-  producers: Producers,
-  input: string,
-  output: string,
-  budget: Budget,
-): NetworkNode[] {
-  const isForeign = (draft: Draft) =>
-    draft.kind === 'unknown' ||
-    draft.kind === 'pad' ||
-    draft.kind === 'affine' ||
-    (draft.kind === 'multiply' && !draft.fits);
-  const computed = new Set([input]);
-  const wanted = new Set([output]);
-  for (const draft of drafts) {
-    if (isForeign(draft)) continue;
-    for (const value of draft.outputs) computed.add(value);
-    for (const value of draft.inputs) wanted.add(value);
-  }
-  const known = (value: string) => {
-    const rank = computed.has(value) || wanted.has(value) ? translation.values.get(value)?.rank : undefined;
-    return rank && openExtents(value, rank);
-  };
-  const names = new Map<string, number>();
-  const unique = (name: string) => {
-    const times = (names.get(name) ?? 0) + 1;
-    names.set(name, times);
-    return times === 1 ? name : `${name}:${times}`;
-  };
-  const nodes: NetworkNode[] = [];
-  for (const draft of drafts) {
-    if (!isForeign(draft)) {
-      nodes.push({ ...engineNode(draft), name: unique(draft.label) });
-      continue;
-    }
-    for (const value of draft.outputs) {
-      if (!wanted.has(value)) continue;
-      const piece = cutPiece(graph, producers, [value], known, budget);
-      if (piece.inputs.length === 0) {
-        throw new FoveaError(
-          'unsupported',
-          `${graph.source}: ${describeNode(producers.get(value)!)} does not depend on the image; such values are not accepted`,
-        );
-      }
-      nodes.push({
-        kind: 'foreign',
-        name: unique(draft.label),
-        inputs: piece.inputs,
-        output: value,
-        model: piece.model,
-        operators: piece.operators,
-      });
-    }
-  }
-  return nodes;
-}
-
-function engineNode(draft: Draft): NetworkNode {
-  const base = { name: draft.label, inputs: draft.inputs, output: draft.outputs[0]! };
-  switch (draft.kind) {
-    case 'convolution':
-      return { ...base, kind: 'convolution', convolution: draft.convolution };
-    case 'max-pool':
-    case 'average-pool': {
-      const { kind, kernel, stride, padding, samePadding, ceilMode, countIncludePad } = draft;
-      const same = samePadding ? { samePadding } : {};
-      return { ...base, kind, kernel, stride, padding, ...same, ceilMode, countIncludePad };
-    }
-    case 'global-pool':
-      return { ...base, kind: 'global-pool' };
-    case 'add':
-      return {
-        ...base,
-        kind: 'add',
-        activation: draft.activation,
-        ...(draft.dense === undefined ? {} : { dense: draft.dense }),
-      };
-    case 'multiply':
-      return { ...base, kind: 'multiply' };
-    case 'activation':
-      if (draft.activation === 'prelu') break;
-      return { ...base, kind: 'activation', activation: draft.activation };
-    case 'concat':
-      return { ...base, kind: 'concat' };
-    case 'slice':
-      return { ...base, kind: 'slice', first: draft.first, channels: draft.channels };
-    case 'resize':
-      return { ...base, kind: 'resize', factor: draft.factor, interpolation: draft.interpolation };
-    case 'normalise-map': {
-      const { kind, by, groups, epsilon } = draft;
-      return { ...base, kind, by, groups, epsilon };
-    }
-    case 'pixel-attention':
-      return { ...base, kind: 'pixel-attention', attention: draft.attention };
-    case 'block':
-      return { ...base, kind: 'block', block: draft.block };
-  }
-  throw new TypeError(`a draft of kind ${draft.kind} is no node`);
+/** What is refused is not taken. */
+function passOver(error: unknown): undefined {
+  if (!(error instanceof FoveaError)) throw error;
 }
 
 /** Class names, where a tool has stored a list of them in the model. */

@@ -123,6 +123,26 @@ function byLinearWeights(g: GraphBuilder, x: string) {
   return reshape(g, out, -1, 8, 8, 8);
 }
 
+/** `[N, 65, 8]` of a map: a token made of the first pixel, then all pixels. */
+function withToken(g: GraphBuilder, x: string) {
+  pixels = 65;
+  const tokens = transpose(g, reshape(g, x, -1, 8, 64), 0, 2, 1);
+  const first = g.node('Mul', [g.part(tokens, 1, 0, 1), g.scalar(2)]);
+  return g.node('Concat', [first, tokens], { axis: 1 });
+}
+
+const withoutToken = (g: GraphBuilder, tokens: string) =>
+  reshape(g, transpose(g, g.part(tokens, 1, 1, 64), 0, 2, 1), -1, 8, 8, 8);
+
+const withClassToken = (g: GraphBuilder, x: string) =>
+  withoutToken(g, transformer(g, transformer(g, withToken(g, x), 8, 2), 8, 2));
+
+/** Products of all tokens with each other, which no softmax makes weights of. */
+function square(g: GraphBuilder, x: string) {
+  const tokens = withToken(g, x);
+  return g.node('Tanh', [g.node('MatMul', [tokens, transpose(g, tokens, 0, 2, 1)])]);
+}
+
 const between = (from: number, to: number, build: (g: GraphBuilder, x: string) => string) =>
   model((g, x) => conv(g, build(g, g.node('Relu', [conv(g, x, 3, from)])), to, 2));
 
@@ -193,17 +213,35 @@ describe('attention over pixels that a file spells out', () => {
     expect(attentionsOf(network)).toHaveLength(1);
   });
 
+  it('is a node of a map of tokens where one is no pixel', async () => {
+    const network = await agrees(between(8, 8, withClassToken), 'class-token');
+    expect(attentionsOf(network)).toHaveLength(2);
+    expect(blocksOf(network).filter(({ adaptive }) => adaptive)).toHaveLength(2);
+    // What puts the token before the pixels, and takes it away.
+    expect(kinds(network).filter((kind) => kind === 'foreign')).toHaveLength(2);
+    const images = randomImages(network, 2);
+    const masked = await run(network, images, { backend: 'native', masker: 'random', rate: 0.5 });
+    const plain = await run(network, images, { backend: 'reference', masker: 'random', rate: 0.5 });
+    expect(relativeError(masked.output.data, plain.output.data)).toBeLessThan(1e-5);
+  });
+
+  it('is found around tokens that images do not come before', async () => {
+    const build = (g: GraphBuilder, x: string) => {
+      pixels = 65;
+      // The position of a token first, then the image, as PyTorch's own layers may have it.
+      const tokens = g.node('Sin', [transpose(g, withToken(g, x), 1, 0, 2)]);
+      const wide = g.activation(linear(g, normalised(g, tokens, 8), 8, 16), 'gelu');
+      const done = g.node('Add', [tokens, linear(g, wide, 16, 8)]);
+      const seen = g.node('Add', [
+        transpose(g, done, 1, 0, 2),
+        g.node('MatMul', [square(g, x), withToken(g, x)]),
+      ]);
+      return withoutToken(g, transformer(g, seen, 8, 2));
+    };
+    await agrees(between(8, 8, build), 'tokens-first');
+  });
+
   it.each<[string, (g: GraphBuilder, x: string) => string]>([
-    [
-      'a token that is no pixel',
-      (g, x) => {
-        pixels = 65;
-        const tokens = transpose(g, reshape(g, x, -1, 8, 64), 0, 2, 1);
-        const first = g.node('Mul', [g.part(tokens, 1, 0, 1), g.scalar(2)]);
-        const done = transformer(g, g.node('Concat', [first, tokens], { axis: 1 }), 8, 2);
-        return reshape(g, transpose(g, g.part(done, 1, 1, 64), 0, 2, 1), -1, 8, 8, 8);
-      },
-    ],
     [
       'weights over heads',
       (g, x) => {

@@ -24,25 +24,24 @@ import { TokenMaps } from './token-maps.js';
  * convolutions, the attention itself as one operator. Reshapes and transposes between them are gone then, and the network
  * is one of maps, of any size (MobileViT, EfficientViT and others).
  * @param inference shapes of all values, for one image
- * @returns the graph itself where it has no such attention, or where parts of it would be computed twice
+ * @param tokens whether matrices whose rows are no pixels of a map (with a class token, or in windows) become maps as well,
+ *   so that linear layers are 1x1 convolutions around attention that is left to onnxruntime
+ * @returns undefined where it has no such attention or tokens, or where parts of it would be computed twice
  */
-export function withPixelsAsMaps(graph: Graph, inference: Inference, budget: Budget): Graph {
-  if (!graph.nodes.some(({ op, domain }) => domain === '' && attending.has(op))) return graph;
-  return new PixelReader(new PixelGraph(graph, inference, budget)).written() ?? graph;
+export function withPixelsAsMaps(
+  graph: Graph,
+  inference: Inference,
+  budget: Budget,
+  tokens: boolean,
+): Graph | undefined {
+  if (!graph.nodes.some(({ op, domain }) => domain === '' && attending.has(op))) return undefined;
+  return new PixelReader(new PixelGraph(graph, inference, budget), tokens).written();
 }
 
 /** No attention does without one of them. */
 const attending = new Set(['Softmax', 'MatMul']);
 const renaming = new Set(['Reshape', 'Squeeze', 'Unsqueeze', 'Flatten']);
 const passing = new Set(['Identity', 'Cast', 'Dropout']);
-
-/** Padding by nothing, which PyTorch traces where windows divide a map, as an operator that passes its input on. */
-function withoutEmptyPadding(node: GraphNode, graph: PixelGraph): GraphNode {
-  if (node.op !== 'Pad' || node.domain !== '') return node;
-  const pads = intsOf(node, 'pads') ?? graph.integers(node, 1);
-  if (!pads?.length || pads.some((pad) => pad !== 0)) return node;
-  return madeOperator('Identity', node.name, [node.inputs[0]!], node.outputs[0]!);
-}
 
 /** Reads a graph operator by operator. */
 class PixelReader {
@@ -51,22 +50,23 @@ class PixelReader {
   readonly #maps: MapOperators;
   readonly #tokens: TokenMaps;
 
-  constructor(private readonly graph: PixelGraph) {
+  constructor(
+    private readonly graph: PixelGraph,
+    tokens: boolean,
+  ) {
     this.#orders = new OtherOrders(graph);
     this.#attention = new AttentionReader(graph);
-    this.#tokens = new TokenMaps(graph);
+    this.#tokens = new TokenMaps(graph, tokens);
     this.#maps = new MapOperators(graph, this.#tokens);
   }
 
   /** The graph on maps; undefined where it has no attention over pixels, or something would be computed twice. */
   written(): Graph | undefined {
     const { graph } = this;
-    for (const given of graph.source.nodes) {
-      const node = withoutEmptyPadding(given, graph);
+    for (const node of graph.source.nodes) {
       if (node.domain === '' && this.#read(node)) this.#keep(node);
       else graph.nodes.push(node);
     }
-    if (process.env.DBG) console.log(graph.attentions, this.#tokens.made);
     if (graph.attentions + this.#tokens.made === 0) return undefined;
     const read = new Set(graph.source.outputs);
     const nodes = graph.nodes
@@ -77,7 +77,6 @@ class PixelReader {
         return true;
       })
       .reverse();
-    if (process.env.DBG) for (const n of nodes) if (graph.replaced.has(n)) console.log('AGAIN', n.op, n.name, n.outputs, JSON.stringify(graph.views.get(n.outputs[0]!)));
     if (nodes.some((node) => graph.replaced.has(node))) return undefined;
     nodes.forEach((node, position) => {
       node.position = position;

@@ -3,7 +3,14 @@ import { inferShapes } from '../infer-shapes.js';
 import { madeOperator } from '../made-operator.js';
 import { countOf } from '../tensor.js';
 import type { PixelGraph } from './pixel-graph.js';
-import { type Digit, type Dimension, isComplete, isPlain, type PixelView } from './pixel-view.js';
+import {
+  type Digit,
+  type Dimension,
+  isComplete,
+  isPlain,
+  type PixelView,
+  sameDimensions,
+} from './pixel-view.js';
 
 const toFirst = [0, 3, 1, 2];
 
@@ -21,12 +28,16 @@ export class TokenMaps {
   readonly #views = new Map<string, PixelView>();
   #ofTwo: ReadonlyMap<string, readonly number[] | undefined> | undefined;
 
-  constructor(private readonly graph: PixelGraph) {}
+  /** @param wanted whether any are made */
+  constructor(
+    private readonly graph: PixelGraph,
+    private readonly wanted: boolean,
+  ) {}
 
   /** A value of rank 2 to 5 as a map of its tokens, which is made; undefined of vectors and of what is no float. */
   of(name: string): PixelView | undefined {
     const known = this.#views.get(name);
-    if (known) return known;
+    if (known || !this.wanted) return known;
     const dims = this.graph.dims(name);
     if (!dims || dims.length < 2 || dims.length > 5 || !dims.every((extent) => extent >= 1)) return undefined;
     if (this.graph.constants.has(name) || this.graph.inference.nonFloat.has(name)) return undefined;
@@ -37,17 +48,24 @@ export class TokenMaps {
     const asRows = dims.length === 4 ? second : 1;
     const H = first > 1 ? first : asRows;
     const W = tokens / H;
-    const map = this.#written(name, [H, W, C], first === 1 && dims.length === 4);
     const axes = dims.slice(0, -1);
+    const dimensions = [
+      ...axes.map((extent, axis) => {
+        if (first > 1 ? axis === 0 : H > 1 && axis === 1) return along('H', 1, extent);
+        return along('W', countOf(axes.slice(axis + 1)), extent);
+      }),
+      along('C', 1, C),
+    ];
+    const given = this.graph.views.get(name);
+    const isSuch =
+      given &&
+      isPlain(given) &&
+      given.extents.join() === `${C},${H},${W}` &&
+      sameDimensions(given.dimensions, dimensions);
+    if (isSuch) return given;
+    const map = this.#written(name, [H, W, C], first === 1 && dims.length === 4);
     const view: PixelView = {
-      ...{ map, extents: [C, H, W], first: 0, scale: 1, positive: false, one: false },
-      dimensions: [
-        ...axes.map((extent, axis) => {
-          if (first > 1 ? axis === 0 : H > 1 && axis === 1) return along('H', 1, extent);
-          return along('W', countOf(axes.slice(axis + 1)), extent);
-        }),
-        along('C', 1, C),
-      ],
+      ...{ map, extents: [C, H, W], first: 0, dimensions, scale: 1, positive: false, one: false },
     };
     this.made++;
     this.#views.set(name, view);
@@ -76,7 +94,7 @@ export class TokenMaps {
     const name = node.outputs[0]!;
     const view = this.graph.views.get(name);
     const dims = this.graph.dims(name);
-    if (!view || !dims || !isComplete(view) || !isPlain(view)) return false;
+    if (!this.wanted || !view || !dims || !isComplete(view) || !isPlain(view)) return false;
     const places = new Map<Digit, number>();
     for (const axis of ['C', 'H', 'W'] as const) {
       const digits = view.dimensions.flat().filter(({ of }) => of === axis);
@@ -115,7 +133,11 @@ export class TokenMaps {
   /** Extents of all values for two images, as far as rules say. */
   #shapesOfTwo(): ReadonlyMap<string, readonly number[] | undefined> {
     const { source, inference } = this.graph;
-    const inputs = source.inputs.map(({ name }) => {
+    const written = new Set(source.nodes.flatMap(({ outputs }) => outputs));
+    const images = source.nodes
+      .flatMap(({ inputs }) => inputs)
+      .filter((name) => !written.has(name) && !source.constants.has(name));
+    const inputs = images.map((name) => {
       const dims = inference.shapes.get(name);
       return [name, dims && [2 * dims[0]!, ...dims.slice(1)]] as const;
     });
