@@ -48,8 +48,12 @@ export async function runForeign(
   return toEngineTensor(await runForeignAsIs(node, given, options), sourceOf(node));
 }
 
+/** Nodes whose file fixes their batch at one image, as PyTorch's exporter does unless it is asked not to. */
+const ofOneImage = new WeakSet<ForeignNode>();
+
 /**
- * Runs a foreign node in onnxruntime, and leaves its output as it comes.
+ * Runs a foreign node in onnxruntime, and leaves its output as it comes. One that makes no batch of a batch runs image by
+ * image.
  *
  * @param inputs in the order of `node.inputs`
  * @throws FoveaError as `runForeign`
@@ -60,28 +64,16 @@ export async function runForeignAsIs(
   { threads = 1, shape }: ForeignOptions = {},
 ): Promise<OrtTensor> {
   const source = sourceOf(node);
-  const { Tensor: OrtTensor } = await loadRuntime();
   const session = await sessionOf(node, threads, source);
-  const feeds = Object.fromEntries(
-    node.inputs.map((name, i) => {
-      const input = inputs[i];
-      if (!input)
-        throw new FoveaError('bad-shape', `${source}: its input ${JSON.stringify(name)} is missing`);
-      const [N, H, W, C] = input.shape;
-      const declared = session.inputMetadata.find((metadata) => metadata.name === name);
-      const isVector = declared?.isTensor === true && declared.shape.length === 2;
-      const dims = isVector ? [N, H * W * C] : [N, C, H, W];
-      return [name, new OrtTensor('float32', input.values(!isVector), dims)];
-    }),
-  );
-  const output = (await runModel(session, feeds, source))[node.output]!;
-  const given = inputs[0]!.shape[0];
-  if (output.dims.length === 4 && output.dims[0] !== given) {
-    throw new FoveaError(
-      'bad-shape',
-      `${source} makes ${output.dims[0]} image(s) of ${given}: the file fixes its batch there; run ${output.dims[0]} at a time`,
-    );
-  }
+  const feeds = await feedsOf(node, inputs, session);
+  const images = inputs[0]!.shape[0];
+  const whole = ofOneImage.has(node)
+    ? undefined
+    : await ranWhole(session, feeds, images, node.output, source);
+  const output =
+    whole instanceof FoveaError || whole === undefined
+      ? await ranApart(session, feeds, images, node, whole)
+      : whole;
   const made = engineShape(output, source);
   if (shape && shape.join() !== made.join()) {
     throw new FoveaError(
@@ -91,6 +83,80 @@ export async function runForeignAsIs(
     );
   }
   return output;
+}
+
+type Feeds = Readonly<Record<string, OrtTensor>>;
+
+async function feedsOf(
+  node: ForeignNode,
+  inputs: readonly ForeignInput[],
+  session: InferenceSession,
+): Promise<Feeds> {
+  const { Tensor: OrtTensor } = await loadRuntime();
+  const feeds = node.inputs.map((name, i) => {
+    const input = inputs[i];
+    if (!input)
+      throw new FoveaError('bad-shape', `${sourceOf(node)}: its input ${JSON.stringify(name)} is missing`);
+    const [N, H, W, C] = input.shape;
+    const declared = session.inputMetadata.find((metadata) => metadata.name === name);
+    const isVector = declared?.isTensor === true && declared.shape.length === 2;
+    const dims = isVector ? [N, H * W * C] : [N, C, H, W];
+    return [name, new OrtTensor('float32', input.values(!isVector), dims)] as const;
+  });
+  return Object.fromEntries(feeds);
+}
+
+/** What a session makes of all images at once; why not, where it makes no batch of several. */
+async function ranWhole(
+  session: InferenceSession,
+  feeds: Feeds,
+  images: number,
+  name: string,
+  source: string,
+): Promise<OrtTensor | FoveaError> {
+  try {
+    const output = (await runModel(session, { ...feeds }, source))[name]!;
+    const { dims } = output;
+    const made = dims[0] ?? 1;
+    // Of other ranks the first extent need not be the images'.
+    const isBatch = made === images || (dims.length !== 4 && (images === 1 || made !== 1));
+    if (isBatch) return output;
+    return new FoveaError(
+      'bad-shape',
+      `${source} makes ${made} image(s) of ${images}; one for each is accepted`,
+    );
+  } catch (error) {
+    if (images > 1 && error instanceof FoveaError) return error;
+    throw error;
+  }
+}
+
+/** What a session makes of each image, one behind the other. */
+async function ranApart(
+  session: InferenceSession,
+  feeds: Feeds,
+  images: number,
+  node: ForeignNode,
+  whole: FoveaError | undefined,
+): Promise<OrtTensor> {
+  const source = sourceOf(node);
+  const { Tensor: OrtTensor } = await loadRuntime();
+  let all: OrtTensor | undefined;
+  for (let n = 0; n < images; n++) {
+    const own = Object.entries(feeds).map(([name, { data, dims }]) => {
+      const plane = data.length / images;
+      const values = (data as Float32Array).slice(n * plane, (n + 1) * plane);
+      return [name, new OrtTensor('float32', values, [1, ...dims.slice(1)])] as const;
+    });
+    const { data, dims } = (await runModel(session, Object.fromEntries(own), source))[node.output]!;
+    if (dims[0] !== 1) {
+      throw whole ?? new FoveaError('bad-shape', `${source} makes ${dims[0] ?? 'no batch'} of one image`);
+    }
+    all ??= new OrtTensor('float32', new Float32Array(images * data.length), [images, ...dims.slice(1)]);
+    (all.data as Float32Array).set(data as Float32Array, n * data.length);
+  }
+  ofOneImage.add(node);
+  return all!;
 }
 
 function sourceOf({ name, operators }: ForeignNode): string {

@@ -76,12 +76,17 @@ function inputDims(node: ForeignNode, inputs: readonly (NHWC | undefined)[]): Ma
  */
 export function foreignDims(node: ForeignNode, inputs: readonly (NHWC | undefined)[]): Dims {
   const graph = graphOf(node);
-  const given = inputDims(node, inputs);
-  const dims = inferShapes(graph.nodes, graph.constants, given).shapes.get(node.output);
-  if (dims) return dims;
-  const answer = answers.get(node)?.get(keyOf(given));
+  const shapes = (given: ReadonlyMap<string, Dims>) =>
+    inferShapes(graph.nodes, graph.constants, given).shapes.get(node.output);
+  // Of one image: where the file fixes its batch, rules would make something else of several.
+  const one = inputDims(
+    node,
+    inputs.map((shape) => shape && [1, shape[1], shape[2], shape[3]]),
+  );
+  const dims = shapes(one) ?? answers.get(node)?.get(keyOf(one));
   const batch = inputs[0]?.[0];
-  return batch === undefined ? undefined : answer && [batch, ...answer.slice(1)];
+  if (!dims || batch === undefined) return undefined;
+  return dims[0] === 1 ? [batch, ...dims.slice(1)] : shapes(inputDims(node, inputs));
 }
 
 /** Extents for one image: they are the same for every batch size. */
