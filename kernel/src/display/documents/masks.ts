@@ -21,6 +21,7 @@ import {
 import { aPicture, masksOfRun, masksOptionKinds } from '../argument-kinds.js';
 import type { MasksBlock, MasksDocument } from '../mime.js';
 import { type Picture, type PictureOptions, type PictureSource, pictures } from '../picture.js';
+import { onImage } from './token-grid.js';
 
 /** The parts of a run's result that the picture of its masks needs. */
 export interface MasksSource {
@@ -85,7 +86,9 @@ export function masksDocument(
           : { top: classes.map(({ label, probability }) => ({ label, probability })) }),
         blocks: result.masks.map((mask) => {
           const block = blocks.get(mask.block);
-          return masksBlock(mask, image, block?.name ?? `block ${mask.block}`, block?.stage ?? 0);
+          const drawn = onImage(mask, network);
+          const made = masksBlock(drawn, image, block?.name ?? `block ${mask.block}`, block?.stage ?? 0);
+          return drawn === mask ? made : { ...made, rate: rateOf(mask, image) };
         }),
       };
     }),
@@ -111,7 +114,7 @@ export function masksBlock(mask: Mask, image: number, name: string, stage: numbe
     name,
     stage,
     granularity,
-    rate: activeFraction(spreadCells(cells, mask, 1, height, width)),
+    rate: rateOf(mask, image),
     rows,
     columns,
     height,
@@ -121,6 +124,13 @@ export function masksBlock(mask: Mask, image: number, name: string, stage: numbe
       ? {}
       : { margins: packMargins(mask.margins.subarray(image * count, (image + 1) * count)) }),
   };
+}
+
+/** Share of an image's output pixels that a mask has computed. */
+function rateOf(mask: Mask, image: number): number {
+  const { rows, columns, height, width } = mask;
+  const cells = mask.cells.subarray(image * rows * columns, (image + 1) * rows * columns);
+  return activeFraction(spreadCells(cells, mask, 1, height, width));
 }
 
 /** Margins as signed bytes of one common scale. */
