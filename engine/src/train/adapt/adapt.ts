@@ -21,12 +21,12 @@ import { type Normalisation, statisticsOf } from '../../image/normalise.js';
 import { preprocessingKinds } from '../../image/preprocess.js';
 import type { ImageSize } from '../../image/scale.js';
 import { imageChannels } from '../../network/image-channels.js';
-import { type Block, blocksOf, type Network } from '../../network/network.js';
+import { type Block, blocksOf, type LearnedMasker, type Network } from '../../network/network.js';
 import { learnShapes, networkShapes } from '../../network/walk.js';
 import { type Granularity, resolveGranularity } from '../../plan/granularity.js';
 import { ambientSignal } from '../../run/ambient-signal.js';
 import { defaultThreads } from '../../run/prepare.js';
-import { usingNetwork } from '../../run/sessions.js';
+import { releaseNetwork, usingNetwork } from '../../run/sessions.js';
 import { Tensor } from '../../tensor.js';
 import { checkThreads } from '../../threads.js';
 import { holdingCheckpoint } from '../checkpoint-lock.js';
@@ -37,9 +37,10 @@ import { splitImages } from './held-back.js';
 import { Judge } from './judge.js';
 import { LearnedValues, normsAfter, savesWork } from './learned-values.js';
 import { meetFlops } from './meet-flops.js';
-import { type AdaptGraph, type AdaptSettings, buildAdaptGraph, trainablePart } from './network-graph.js';
+import { type AdaptSettings, buildAdaptGraph, trainablePart } from './network-graph.js';
 import { standardise } from './settle.js';
 import { type AdaptIdentity, type AdaptState, loadAdaptState } from './state.js';
+import { behindStem, runStem, type Stem, stemOf } from './stem.js';
 import { takeSteps } from './take-steps.js';
 
 /** How maskers are adapted; everything has a default. */
@@ -195,21 +196,42 @@ async function adaptFromCheckpoint(
   images: Tensor | readonly RgbImage[],
   options: SettledOptions,
 ): Promise<AdaptResult> {
-  const { flops, steps, batch, seed, tune, rate, threads, mean, deviation, checkpoint, signal } = options;
   const isTensor = 'shape' in images;
   const size = isTensor
     ? { height: images.shape[1], width: images.shape[2] }
     : (options.size ?? network.inputShape);
-  const { height, width } = size;
   await learnShapes(network, size);
+  const stem = stemOf(network, size);
+  try {
+    return await adaptBehind(stem, network, images, size, options);
+  } finally {
+    if (stem) await releaseNetwork(stem.network);
+  }
+}
+
+/** The whole run, behind what gradients do not have to go through. */
+async function adaptBehind(
+  stem: Stem | undefined,
+  network: Network,
+  images: Tensor | readonly RgbImage[],
+  size: ImageSize,
+  options: SettledOptions,
+): Promise<AdaptResult> {
+  const { flops, steps, batch, seed, tune, rate, threads, mean, deviation, checkpoint, signal } = options;
+  const { height, width } = size;
+  const isTensor = 'shape' in images;
   const granularity = granularityFor(network, size, options.granularity);
-  const blocks = learnableBlocks(network);
+  const rest = stem?.rest ?? network;
+  const blocks = learnableBlocks(rest);
   const crops = isTensor ? undefined : { ...statisticsOf(options), channels: imageChannels(network) };
   const { source, judged, heldBack } = await splitImages(images, size, seed, sampleSize, crops);
   const learned = new LearnedValues(blocks, tune === 'norms' ? normsAfter(network, blocks[0]!.index) : []);
   const [m, v] = [new Float32Array(learned.values.length), new Float32Array(learned.values.length)];
   const state: AdaptState = { step: 0, judged: 0, learned, m, v };
-  const layout = { batch, height, width, granularity, settings: newAdaptSettings() };
+  const layout = {
+    ...{ batch, height, width, granularity, settings: newAdaptSettings() },
+    ...(stem ? { ...sidesOf(stem.rest), stemFlops: stem.flops } : {}),
+  };
   const identity: AdaptIdentity = {
     network: network.name,
     weights: networkHash(network),
@@ -219,17 +241,25 @@ async function adaptFromCheckpoint(
   };
   const sample = await source.sample(sampleSize);
   // One image at a time: no image counts twice in a batch that is not full.
-  const decided = buildAdaptGraph(network, learned, { ...layout, batch: 1, training: false });
+  const decided = buildAdaptGraph(rest, learned, { ...layout, batch: 1, training: false });
   const judge = new Judge({
     ...{ network, learned, granularity, images: judged, batch, flops, threads },
     ...(signal ? { signal } : {}),
   });
   if (!(checkpoint && (await loadAdaptState(checkpoint, identity, state)))) {
     options.onProgress?.(beforeSteps(steps));
-    await startFromFit(network, learned, decided, sample, { ...options, granularity });
+    const maskers = await fittedMaskers(network, sample, { ...options, granularity });
+    await standardise(
+      learned,
+      decided,
+      stem ? await runStem(stem, sample, threads) : sample,
+      threads,
+      maskers,
+    );
     await judge.consider(state);
   }
-  await takeSteps(network, state, source, judge, identity, options, layout);
+  const read = stem ? behindStem(source, stem, size, threads) : source;
+  await takeSteps(rest, state, read, judge, identity, options, layout);
   const { values, ...kept } = state.best!;
   learned.values.set(values);
   const all = Tensor.concat([sample, judged]);
@@ -265,6 +295,8 @@ function granularityFor(
     sides.map((side) => Math.max(1, Math.floor(side / cellsASide))),
   );
 }
+
+const sidesOf = ({ inputShape: { height, width } }: Network) => ({ height, width });
 
 /** The progress of a run that fits the maskers that it starts from. */
 const beforeSteps = (steps: number): AdaptProgress => ({
@@ -330,14 +362,12 @@ function newAdaptSettings(): AdaptSettings {
   };
 }
 
-/** Starts maskers from a ridge regression, in the scale that Gumbel noise works at. */
-async function startFromFit(
+/** Maskers of a ridge regression, in every block that has one. */
+async function fittedMaskers(
   network: Network,
-  learned: LearnedValues,
-  decided: AdaptGraph,
   sample: Tensor,
   options: AdaptOptions & Required<Pick<AdaptOptions, 'flops' | 'threads' | 'granularity'>>,
-): Promise<void> {
+): Promise<ReadonlyMap<number, LearnedMasker>> {
   const { flops, threads, granularity, signal } = options;
   const fit = await fitMaskers(network, sample, {
     flopsTarget: flops,
@@ -345,6 +375,5 @@ async function startFromFit(
     threads,
     ...(signal ? { signal } : {}),
   });
-  const maskers = new Map(blocksOf(fit.network).map(({ index, masker }) => [index, masker!]));
-  await standardise(learned, decided, sample, threads, maskers);
+  return new Map(blocksOf(fit.network).map(({ index, masker }) => [index, masker!]));
 }

@@ -41,6 +41,8 @@ export interface AdaptGraphOptions {
   readonly training: boolean;
   /** The optimiser's moments, laid out as the values; needed for training. */
   readonly moments?: { readonly m: Float32Array; readonly v: Float32Array };
+  /** FLOPs of one image before the network, which is the rest of one; see `stemOf`. */
+  readonly stemFlops?: number;
   /** Leaves the optimiser's step out, to look at gradients. */
   readonly update?: boolean;
 }
@@ -78,7 +80,7 @@ export function buildAdaptGraph(
   const adaptive = new Map(prefix);
   const rates = new Float32Array(2 * learned.maskedBlocks);
   emitNodes(tape, nodes.slice(first), adaptive, { ...how, masked: true, kept, masks: { blocks, rates } });
-  const restFlops = flopsOutside(network, shapes, batch, learned);
+  const restFlops = (options.stemFlops ?? 0) + flopsOutside(network, shapes, batch, learned);
   const divergence = new Float32Array(2);
   const distances: Float32Array[] = [];
   if (training) {
