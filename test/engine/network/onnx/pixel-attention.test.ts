@@ -6,71 +6,24 @@ import type { GraphBuilder } from '../../../../engine/src/network/onnx/builder.j
 import { attending, attentions } from '../../support/attending.js';
 import { agrees, conv, densely, floats, model } from '../../support/onnx-graphs.js';
 import { randomImages, relativeError } from '../../support/small-network.js';
+import {
+  linear,
+  normalised,
+  reshape,
+  type Spelling,
+  transformer,
+  transpose,
+  withClassToken,
+  withoutToken,
+  withToken,
+} from '../../support/transformer-graphs.js';
 
 const kinds = ({ nodes }: { nodes: readonly NetworkNode[] }) => nodes.map(({ kind }) => kind);
 const attentionsOf = ({ nodes }: { nodes: readonly NetworkNode[] }) =>
   nodes.filter((node): node is PixelAttentionNode => node.kind === 'pixel-attention');
 
-const reshape = (g: GraphBuilder, x: string, ...extents: number[]) =>
-  g.node('Reshape', [x, g.integers(extents)]);
-const transpose = (g: GraphBuilder, x: string, ...perm: number[]) => g.node('Transpose', [x], { perm });
-const linear = (g: GraphBuilder, x: string, from: number, to: number) =>
-  g.node('Add', [floats(g, to), g.node('MatMul', [x, floats(g, from, to)])]);
-const normalised = (g: GraphBuilder, x: string, channels: number) =>
-  g.node('LayerNormalization', [x, floats(g, channels), floats(g, channels)], { axis: -1 });
-
-/** `1 / √depth`, halved between queries and keys, as PyTorch traces it from a value's extents. */
-function tracedScale(g: GraphBuilder, query: string) {
-  const depth = g.node('Cast', [g.part(g.node('Shape', [query]), 0, -1, Number.MAX_SAFE_INTEGER)], { to: 1 });
-  const scale = g.node('Div', [g.scalar(1), g.node('Sqrt', [depth])]);
-  return g.node('Sqrt', [g.node('Cast', [scale], { to: 1 })]);
-}
-
-interface Spelling {
-  /** `split` and `gather`: an operator for all three; `slice`: one each. */
-  readonly parts?: 'split' | 'gather' | 'slice';
-  readonly scale?: 'traced' | 'query' | 'products' | 'none';
-  /** Batches of heads as one extent while keys are turned. */
-  readonly flat?: boolean;
-}
-
-/** Multi-head attention of `[batch, pixels, channels]` as timm has it. */
-function attention(g: GraphBuilder, x: string, channels: number, heads: number, spelling: Spelling = {}) {
-  const { parts = 'split', scale = 'traced', flat = false } = spelling;
-  const depth = channels / heads;
-  const qkv = reshape(g, linear(g, x, channels, 3 * channels), -1, pixels, 3, heads, depth);
-  const turned = transpose(g, qkv, 2, 0, 3, 1, 4);
-  const part = (i: number) =>
-    parts === 'gather'
-      ? g.node('Gather', [turned, g.integers([i], [])], { axis: 0 })
-      : g.node('Squeeze', [g.part(turned, 0, i, 1), g.integers([0])]);
-  const [q, k, v] = [0, 1, 2].map(part) as [string, string, string];
-  const keys = flat
-    ? reshape(g, transpose(g, reshape(g, k, -1, pixels, depth), 0, 2, 1), -1, heads, depth, pixels)
-    : transpose(g, k, 0, 1, 3, 2);
-  const by = scale === 'traced' ? tracedScale(g, q) : g.scalar(depth ** -0.5);
-  const times = (value: string, on: boolean) => (on ? g.node('Mul', [value, by]) : value);
-  const products = g.node('MatMul', [
-    times(q, scale === 'traced' || scale === 'query'),
-    times(keys, scale === 'traced'),
-  ]);
-  const weights = g.node('Softmax', [times(products, scale === 'products')], { axis: -1 });
-  const heard = transpose(g, g.node('MatMul', [weights, v]), 0, 2, 1, 3);
-  return linear(g, reshape(g, heard, -1, pixels, channels), channels, channels);
-}
-
-/** Pixels of a batch that attend to each other. */
-let pixels = 64;
-
-function transformer(g: GraphBuilder, x: string, channels: number, heads: number, spelling: Spelling = {}) {
-  const attended = g.node('Add', [x, attention(g, normalised(g, x, channels), channels, heads, spelling)]);
-  const wide = g.activation(linear(g, normalised(g, attended, channels), channels, 2 * channels), 'gelu');
-  return g.node('Add', [attended, linear(g, wide, 2 * channels, channels)]);
-}
-
 /** Transformers of all pixels of an 8 x 8 map. */
 function onAllPixels(g: GraphBuilder, x: string, build: (x: string) => string, channels: number) {
-  pixels = 64;
   const rows = transpose(g, g.node('Flatten', [x], { axis: 1 }), 0, 1);
   const tokens = transpose(g, reshape(g, rows, -1, channels, 64), 0, 2, 1);
   const done = transpose(g, build(tokens), 0, 2, 1);
@@ -79,7 +32,6 @@ function onAllPixels(g: GraphBuilder, x: string, build: (x: string) => string, c
 
 /** Transformers of the pixels at the same place of 2 x 2 patches, as MobileViT unfolds an 8 x 8 map. */
 function onPatches(g: GraphBuilder, x: string, build: (x: string) => string, channels: number) {
-  pixels = 16;
   const rows = transpose(g, reshape(g, x, -1, 2, 4, 2), 0, 2, 1, 3);
   const patches = transpose(g, reshape(g, rows, -1, channels, 16, 4), 0, 3, 2, 1);
   const done = build(reshape(g, patches, -1, 16, channels));
@@ -123,20 +75,6 @@ function byLinearWeights(g: GraphBuilder, x: string) {
   return reshape(g, out, -1, 8, 8, 8);
 }
 
-/** `[N, 65, 8]` of a map: a token made of the first pixel, then all pixels. */
-function withToken(g: GraphBuilder, x: string) {
-  pixels = 65;
-  const tokens = transpose(g, reshape(g, x, -1, 8, 64), 0, 2, 1);
-  const first = g.node('Mul', [g.part(tokens, 1, 0, 1), g.scalar(2)]);
-  return g.node('Concat', [first, tokens], { axis: 1 });
-}
-
-const withoutToken = (g: GraphBuilder, tokens: string) =>
-  reshape(g, transpose(g, g.part(tokens, 1, 1, 64), 0, 2, 1), -1, 8, 8, 8);
-
-const withClassToken = (g: GraphBuilder, x: string) =>
-  withoutToken(g, transformer(g, transformer(g, withToken(g, x), 8, 2), 8, 2));
-
 /** Products of all tokens with each other, which no softmax makes weights of. */
 function square(g: GraphBuilder, x: string) {
   const tokens = withToken(g, x);
@@ -147,7 +85,7 @@ const between = (from: number, to: number, build: (g: GraphBuilder, x: string) =
   model((g, x) => conv(g, build(g, g.node('Relu', [conv(g, x, 3, from)])), to, 2));
 
 describe('attention over pixels that a file spells out', () => {
-  it.each<[string, Spelling]>([
+  it.each<[string, Omit<Spelling, 'pixels'>]>([
     ['parts and a traced scale', {}],
     ['gathered parts, queries scaled', { parts: 'gather', scale: 'query' }],
     ['slices, products scaled, heads flat', { parts: 'slice', scale: 'products', flat: true }],
@@ -157,8 +95,9 @@ describe('attention over pixels that a file spells out', () => {
       ['all', onAllPixels],
       ['patches', onPatches],
     ] as const) {
+      const own = { ...spelling, pixels: place === onAllPixels ? 64 : 16 };
       const build = (g: GraphBuilder) => (x: string) =>
-        transformer(g, transformer(g, x, 8, 2, spelling), 8, 2, spelling);
+        transformer(g, transformer(g, x, 8, 2, own), 8, 2, own);
       const bytes = between(8, 8, (g, x) => place(g, x, build(g), 8));
       const network = await agrees(bytes, `${name} ${pattern}`.replaceAll(' ', '-'));
       expect(kinds(network)).not.toContain('foreign');
@@ -203,9 +142,10 @@ describe('attention over pixels that a file spells out', () => {
   it('ends in the mean of all pixels', async () => {
     const bytes = model((g, x) => {
       const map = conv(g, x, 3, 8);
-      pixels = 64;
       const tokens = transpose(g, reshape(g, map, -1, 8, 64), 0, 2, 1);
-      const mean = g.mean(normalised(g, transformer(g, tokens, 8, 2), 8), [1], { keepdims: 0 });
+      const mean = g.mean(normalised(g, transformer(g, tokens, 8, 2, { pixels: 64 }), 8), [1], {
+        keepdims: 0,
+      });
       return g.node('Gemm', [mean, floats(g, 8, 5)]);
     });
     const network = await agrees(bytes, 'tokens');
@@ -227,7 +167,6 @@ describe('attention over pixels that a file spells out', () => {
 
   it('is found around tokens that images do not come before', async () => {
     const build = (g: GraphBuilder, x: string) => {
-      pixels = 65;
       // The position of a token first, then the image, as PyTorch's own layers may have it.
       const tokens = g.node('Sin', [transpose(g, withToken(g, x), 1, 0, 2)]);
       const wide = g.activation(linear(g, normalised(g, tokens, 8), 8, 16), 'gelu');
@@ -236,7 +175,7 @@ describe('attention over pixels that a file spells out', () => {
         transpose(g, done, 1, 0, 2),
         g.node('MatMul', [square(g, x), withToken(g, x)]),
       ]);
-      return withoutToken(g, transformer(g, seen, 8, 2));
+      return withoutToken(g, transformer(g, seen, 8, 2, { pixels: 65 }));
     };
     await agrees(between(8, 8, build), 'tokens-first');
   });
