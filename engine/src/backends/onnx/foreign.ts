@@ -48,12 +48,12 @@ export async function runForeign(
   return toEngineTensor(await runForeignAsIs(node, given, options), sourceOf(node));
 }
 
-/** Nodes whose file fixes their batch at one image, as PyTorch's exporter does unless it is asked not to. */
+/** Nodes that were found to make no batch of several images, although nothing in them says so. */
 const ofOneImage = new WeakSet<ForeignNode>();
 
 /**
- * Runs a foreign node in onnxruntime, and leaves its output as it comes. One that makes no batch of a batch runs image by
- * image.
+ * Runs a foreign node in onnxruntime, and leaves its output as it comes. One whose file fixes the
+ * batch at one image, as PyTorch's exporter does unless it is asked not to, runs image by image.
  *
  * @param inputs in the order of `node.inputs`
  * @throws FoveaError as `runForeign`
@@ -67,9 +67,9 @@ export async function runForeignAsIs(
   const session = await sessionOf(node, threads, source);
   const feeds = await feedsOf(node, inputs, session);
   const images = inputs[0]!.shape[0];
-  const whole = ofOneImage.has(node)
-    ? undefined
-    : await ranWhole(session, feeds, images, node.output, source);
+  const isSingle = ofOneImage.has(node) || session.inputMetadata.some((input) => batchOf(input) === 1);
+  const whole =
+    isSingle && images > 1 ? undefined : await ranWhole(session, feeds, images, node.output, source);
   const output =
     whole instanceof FoveaError || whole === undefined
       ? await ranApart(session, feeds, images, node, whole)
@@ -83,6 +83,12 @@ export async function runForeignAsIs(
     );
   }
   return output;
+}
+
+/** First extent that a session declares for an input, where it is fixed. */
+function batchOf(input: InferenceSession['inputMetadata'][number]): number | undefined {
+  const batch = input.isTensor ? input.shape[0] : undefined;
+  return typeof batch === 'number' ? batch : undefined;
 }
 
 type Feeds = Readonly<Record<string, OrtTensor>>;

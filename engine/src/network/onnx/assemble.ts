@@ -62,7 +62,7 @@ export function assembleGraph(
     drafts.all(),
     translation,
     producers,
-    image.name,
+    image,
     output,
     budget,
   );
@@ -95,7 +95,7 @@ function assemble(
   drafts: readonly Draft[],
   translation: Translation,
   producers: Producers,
-  input: string,
+  image: ImageInput,
   output: string,
   budget: Budget,
 ): { readonly nodes: NetworkNode[]; readonly runsOfForeign: number } {
@@ -104,7 +104,7 @@ function assemble(
     draft.kind === 'pad' ||
     draft.kind === 'affine' ||
     (draft.kind === 'multiply' && !draft.fits);
-  const computed = new Set([input]);
+  const computed = new Set([image.name]);
   const wanted = new Set([output]);
   for (const draft of drafts) {
     if (isForeign(draft)) continue;
@@ -113,7 +113,10 @@ function assemble(
   }
   const known = (value: string) => {
     const rank = computed.has(value) || wanted.has(value) ? translation.values.get(value)?.rank : undefined;
-    return rank && openExtents(value, rank);
+    if (!rank) return rank;
+    const [batch, ...others] = openExtents(value, rank);
+    // What a file of one image makes of several need not be what it makes of each.
+    return [image.single ? 1 : batch!, ...others];
   };
   const names = new Map<string, number>();
   const unique = (name: string) => {

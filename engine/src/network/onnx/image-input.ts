@@ -20,6 +20,8 @@ export interface ImageInput {
   readonly width: number;
   /** True where the file says both sides. */
   readonly fixed: boolean;
+  /** True where the file says that there is one image. */
+  readonly single: boolean;
 }
 
 /**
@@ -49,7 +51,12 @@ export function withImageInput(graph: Graph): { graph: Graph; image: ImageInput 
     );
   }
   const sides = { height: height ?? defaultSide, width: width ?? defaultSide };
-  const image = { channels: counted, ...sides, fixed: height !== undefined && width !== undefined };
+  const image = {
+    channels: counted,
+    ...sides,
+    fixed: height !== undefined && width !== undefined,
+    single: dims[0] === 1,
+  };
   return turned
     ? { graph: turned.graph, image: { name: turned.name, ...image } }
     : { graph, image: { name, ...image } };

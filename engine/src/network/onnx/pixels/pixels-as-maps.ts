@@ -17,7 +17,7 @@ import {
   sameDimensions,
   transposed,
 } from './pixel-view.js';
-import { TokenMaps } from './token-maps.js';
+import { isRowByRow, TokenMaps } from './token-maps.js';
 
 /**
  * Writes attention over pixels, and what stands around it on matrices of pixels, as operators on maps: linear layers as 1x1
@@ -195,7 +195,11 @@ class PixelReader {
       return view !== undefined && isChannels(view.dimensions.at(-1), view);
     };
     if (!node.inputs.every(fits) || !node.inputs.some(known)) return false;
-    const [x, y] = node.inputs.map((name) => this.#tokens.of(name));
+    const [like] = node.inputs
+      .flatMap((name) => this.graph.views.get(name) ?? [])
+      .filter(isRowByRow)
+      .sort((a, b) => b.extents[1] - a.extents[1]);
+    const [x, y] = node.inputs.map((name) => this.#tokens.of(name, like));
     return x !== undefined && y !== undefined && this.#maps.onMaps(node, [x, y], []);
   }
 

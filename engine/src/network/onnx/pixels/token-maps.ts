@@ -9,6 +9,7 @@ import {
   isComplete,
   isPlain,
   type PixelView,
+  sameDimension,
   sameDimensions,
 } from './pixel-view.js';
 
@@ -18,6 +19,26 @@ const toFirst = [0, 3, 1, 2];
 const along = (of: Digit['of'], step: number, extent: number): Dimension =>
   extent > 1 ? [{ of, step, extent }] : [];
 
+/** Tokens as a map: of one row, or of what several extents before the channels are. */
+function asRows(dims: readonly number[]): Pick<PixelView, 'extents' | 'dimensions'> {
+  const [first, second] = dims as [number, number];
+  const axes = dims.slice(0, -1);
+  const C = dims.at(-1)!;
+  const ofRank4 = dims.length === 4 ? second : 1;
+  const H = first > 1 ? first : ofRank4;
+  const rows = axes.map((extent, axis) => {
+    if (first > 1 ? axis === 0 : H > 1 && axis === 1) return along('H', 1, extent);
+    return along('W', countOf(axes.slice(axis + 1)), extent);
+  });
+  return { extents: [C, H, countOf(axes) / H], dimensions: [...rows, along('C', 1, C)] };
+}
+
+/** Whether a value has all of a map's pixels in their order, each with its channels. */
+export function isRowByRow({ extents: [C, H, W], dimensions }: PixelView): boolean {
+  const inOrder = [...along('H', 1, H), ...along('W', 1, W), ...along('C', 1, C)];
+  return sameDimension(dimensions.flat(), inOrder);
+}
+
 /**
  * The way between values whose last extent is the channels of each token, which nothing says are pixels of a map, and maps
  * that hold them: `[N, T, C]` is a map of one row.
@@ -25,7 +46,7 @@ const along = (of: Digit['of'], step: number, extent: number): Dimension =>
 export class TokenMaps {
   /** Maps that were made of values. */
   made = 0;
-  readonly #views = new Map<string, PixelView>();
+  readonly #views = new Map<string, readonly PixelView[]>();
   #ofTwo: ReadonlyMap<string, readonly number[] | undefined> | undefined;
 
   /** @param wanted whether any are made */
@@ -34,49 +55,36 @@ export class TokenMaps {
     private readonly wanted: boolean,
   ) {}
 
-  /** A value of rank 2 to 5 as a map of its tokens, which is made; undefined of vectors and of what is no float. */
-  of(name: string): PixelView | undefined {
-    const known = this.#views.get(name);
-    if (known || !this.wanted) return known;
+  /**
+   * A value of rank 2 to 5 as a map of its tokens, which is made; undefined of vectors and of what is no float.
+   * @param like a view of the same extents: where it has a map's pixels row by row, the map has as many rows and columns
+   */
+  of(name: string, like?: PixelView): PixelView | undefined {
     const dims = this.graph.dims(name);
-    if (!dims || dims.length < 2 || dims.length > 5 || !dims.every((extent) => extent >= 1)) return undefined;
+    if (!this.wanted || !dims || dims.length < 2 || dims.length > 5 || !dims.every((extent) => extent >= 1))
+      return undefined;
     if (this.graph.constants.has(name) || this.graph.inference.nonFloat.has(name)) return undefined;
-    const [first, second] = dims as [number, number];
     const C = dims.at(-1)!;
-    const tokens = countOf(dims) / C;
-    if (C < 2 || tokens < 2) return undefined;
-    const asRows = dims.length === 4 ? second : 1;
-    const H = first > 1 ? first : asRows;
-    const W = tokens / H;
-    const axes = dims.slice(0, -1);
-    const dimensions = [
-      ...axes.map((extent, axis) => {
-        if (first > 1 ? axis === 0 : H > 1 && axis === 1) return along('H', 1, extent);
-        return along('W', countOf(axes.slice(axis + 1)), extent);
-      }),
-      along('C', 1, C),
-    ];
-    const given = this.graph.views.get(name);
-    const isSuch =
-      given &&
-      isPlain(given) &&
-      given.extents.join() === `${C},${H},${W}` &&
-      sameDimensions(given.dimensions, dimensions);
-    if (isSuch) return given;
-    const map = this.#written(name, [H, W, C], first === 1 && dims.length === 4);
-    const view: PixelView = {
-      ...{ map, extents: [C, H, W], first: 0, dimensions, scale: 1, positive: false, one: false },
-    };
+    if (C < 2 || countOf(dims) / C < 2) return undefined;
+    const { extents, dimensions } = like && isRowByRow(like) ? like : asRows(dims);
+    const isSuch = (view: PixelView) =>
+      isPlain(view) && view.extents.join() === extents.join() && sameDimensions(view.dimensions, dimensions);
+    const known = [this.graph.views.get(name), ...(this.#views.get(name) ?? [])].find(
+      (view) => view && isSuch(view),
+    );
+    if (known) return known;
+    const map = this.#written(name, dims, extents);
+    const view: PixelView = { map, extents, dimensions, first: 0, scale: 1, positive: false, one: false };
     this.made++;
-    this.#views.set(name, view);
+    this.#views.set(name, [...(this.#views.get(name) ?? []), view]);
     this.graph.views.set(name, view);
     return view;
   }
 
-  #written(name: string, [H, W, C]: readonly [number, number, number], isRows: boolean): string {
+  #written(name: string, dims: readonly number[], [C, H, W]: PixelView['extents']): string {
     const batch = this.#isBatchFirst(name);
     let value = name;
-    if (!isRows || !batch) {
+    if (dims.join() !== [1, H, W, C].join() || !batch) {
       value = this.graph.fresh(name);
       const extents = this.graph.listed(name, [batch ? -1 : 1, H, W, C]);
       this.graph.put(madeOperator('Reshape', value, [name, extents], value));
