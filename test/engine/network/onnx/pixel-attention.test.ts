@@ -75,6 +75,22 @@ function byLinearWeights(g: GraphBuilder, x: string) {
   return reshape(g, out, -1, 8, 8, 8);
 }
 
+/** Attention of `[N, 65, 8]` as PyTorch's own layer has it: positions before images, and both as one extent of a matrix. */
+function positionsFirst(g: GraphBuilder, x: string) {
+  const qkv = linear(g, transpose(g, normalised(g, x, 8), 1, 0, 2), 8, 24);
+  const apart = g.node('Unsqueeze', [reshape(g, qkv, 65, -1, 3, 8), g.integers([0])]);
+  const parts = g.node('Squeeze', [transpose(g, apart, 3, 1, 2, 0, 4), g.integers([3])]);
+  const [q, k, v] = [0, 1, 2].map((i) => {
+    const part = g.node('Gather', [parts, g.integers([i], [])], { axis: 0 });
+    return reshape(g, transpose(g, reshape(g, part, 65, -1, 4), 1, 0, 2), -1, 2, 65, 4);
+  }) as [string, string, string];
+  const products = g.node('MatMul', [g.node('Mul', [q, g.scalar(0.5)]), transpose(g, k, 0, 1, 3, 2)]);
+  const attended = g.node('MatMul', [g.node('Softmax', [products], { axis: -1 }), v]);
+  const rows = reshape(g, transpose(g, attended, 2, 0, 1, 3), -1, 8);
+  const done = g.node('Gemm', [rows, floats(g, 8, 8), floats(g, 8)]);
+  return g.node('Add', [x, transpose(g, reshape(g, done, 65, -1, 8), 1, 0, 2)]);
+}
+
 /** Products of all tokens with each other, which no softmax makes weights of. */
 function square(g: GraphBuilder, x: string) {
   const tokens = withToken(g, x);
@@ -163,6 +179,15 @@ describe('attention over pixels that a file spells out', () => {
     const masked = await run(network, images, { backend: 'native', masker: 'random', rate: 0.5 });
     const plain = await run(network, images, { backend: 'reference', masker: 'random', rate: 0.5 });
     expect(relativeError(masked.output.data, plain.output.data)).toBeLessThan(1e-5);
+  });
+
+  it("is a node as PyTorch's own layer has it", async () => {
+    const bytes = between(8, 8, (g, x) =>
+      withoutToken(g, positionsFirst(g, positionsFirst(g, withToken(g, x)))),
+    );
+    const network = await agrees(bytes, 'positions-first');
+    expect(attentionsOf(network)).toHaveLength(2);
+    expect(kinds(network).filter((kind) => kind === 'foreign')).toHaveLength(2);
   });
 
   it('is found around tokens that images do not come before', async () => {
