@@ -36,12 +36,17 @@ async function main(argv: readonly string[]): Promise<void> {
     .version(version)
     .exitOverride()
     .showHelpAfterError('(fovea COMMAND --help lists what is accepted)');
-  const wanted = argv[2];
-  const load =
-    wanted !== undefined && Object.hasOwn(commands, wanted) ? [commands[wanted]!] : Object.values(commands);
-  const modules = new Set(await Promise.all(load.map((module) => module())));
+  const modules = new Set(await Promise.all(loadersFor(argv[2]).map((load) => load())));
   for (const module of modules) module.register(program);
   await program.parseAsync(argv);
+}
+
+/** Of the command that is asked for; of all of them where none is, but for the version's sake. */
+function loadersFor(wanted: string | undefined) {
+  if (wanted === '--version' || wanted === '-V') return [];
+  return wanted !== undefined && Object.hasOwn(commands, wanted)
+    ? [commands[wanted]!]
+    : Object.values(commands);
 }
 
 /** What went wrong, as a line for people. */

@@ -144,8 +144,9 @@ const codes: ReadonlySet<string> = new Set<FoveaErrorCode>([
   'aborted',
 ]);
 
-/** What the addon throws, as a FoveaError. */
+/** What the addon throws, as a FoveaError; others, such as those of maskers, as they are. */
 export function asFoveaError(error: unknown): unknown {
+  if (error instanceof FoveaError) return error;
   const { code, message } = (error ?? {}) as { code?: unknown; message?: string };
   return typeof code === 'string' && codes.has(code)
     ? new FoveaError(code as FoveaErrorCode, message ?? code, { cause: error })

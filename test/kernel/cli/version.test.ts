@@ -1,0 +1,20 @@
+// @module-tag process
+import { readFileSync } from 'node:fs';
+import { expect, it } from 'vitest';
+import { fovea } from './run-fovea.js';
+
+const { version } = JSON.parse(
+  readFileSync(new URL('../../../kernel/package.json', import.meta.url), 'utf8'),
+) as { version: string };
+
+it.each(['--version', '-V'])('fovea %s says the version alone', async (option) => {
+  expect(await fovea(option)).toEqual({ code: 0, stdout: `${version}\n`, stderr: '' });
+});
+
+it('fovea --help names every command', async () => {
+  const { code, stdout } = await fovea('--help');
+  expect(code).toBe(0);
+  for (const command of ['adapt', 'bench', 'infer', 'lab', 'sweeps', 'worker']) {
+    expect(stdout).toMatch(new RegExp(`^  ${command} `, 'm'));
+  }
+});
