@@ -104,8 +104,25 @@ describe('the breakdown', () => {
     const ticks = (space: FigureSpace) =>
       (buildFigure(view('breakdown'), space).layout.xaxis as { ticktext: string[] }).ticktext;
     expect(ticks({ ...wide, width: 2000 })[0]).toBe('stem');
-    expect(ticks(wide)[1]).toBe('layer1.0');
+    expect(ticks(wide)[0]).toBe('layer1.0');
     expect(ticks(narrow).length).toBeLessThanOrEqual(12);
+  });
+
+  it('keeps names apart where many blocks of one op lie beside one of many', () => {
+    const given = view('breakdown');
+    const [op] = given.profile.ops;
+    const ops = Array.from({ length: 200 }, (_, i) => ({
+      ...op!,
+      name: `op ${i}`,
+      block: Math.min(i, 120),
+    }));
+    const { xaxis } = buildFigure({ ...given, profile: { ...given.profile, ops } }, wide).layout as {
+      xaxis: { tickvals: number[] };
+    };
+    const gaps = xaxis.tickvals.slice(1).map((position, i) => position - xaxis.tickvals[i]!);
+    // Twenty pixels of 900 for each name at least.
+    expect(Math.min(...gaps)).toBeGreaterThanOrEqual((20 * 200) / 900);
+    expect(xaxis.tickvals.length).toBeGreaterThan(10);
   });
 });
 

@@ -16,6 +16,9 @@ const MOST_LETTERS = 28;
 
 type BreakdownView = Extract<LatencyView, { kind: 'breakdown' }>;
 
+/** Where an op is that belongs to no block. */
+const OUTSIDE = 'outside blocks';
+
 /** What a stack shows: one op, or all ops of a block. */
 export type Grain = 'op' | 'block';
 
@@ -30,21 +33,28 @@ interface Stack {
 /** The stacks of a profile, in the order they run. */
 export function stacks({ profile }: BreakdownView, grain: Grain): Stack[] {
   const names = new Map(profile.blocks.map((block) => [block.block, block.name]));
-  const place = (block: number) => names.get(block) ?? (block < 0 ? 'outside blocks' : `block ${block}`);
+  const place = (block: number) => names.get(block) ?? (block < 0 ? OUTSIDE : `block ${block}`);
   if (grain === 'block')
     return profile.blocks.map((block) => ({ ...block, place: `stage ${block.stage + 1}` }));
   return profile.ops.map((op) => ({ ...op, place: place(op.block) }));
 }
 
-/** Every stack's name where there is room; otherwise where each block begins, thinned out. */
+/**
+ * Every stack's name where there is room; otherwise where each block begins. Of names that would lie over each other the first
+ * is shown, and those of blocks before what is outside of them.
+ * @param room names that find room side by side
+ */
 function ticksFor(all: readonly Stack[], room: number): { position: number; text: string }[] {
   const named = all.map((stack, position) => ({ position, text: stack.name }));
   if (named.length <= room) return named;
-  const starts = all.flatMap((stack, position) =>
-    stack.place === all[position - 1]?.place ? [] : [{ position, text: stack.place }],
-  );
-  const step = Math.ceil(starts.length / room);
-  return starts.filter((_, index) => index % step === 0);
+  const starts = named.filter(({ position }) => all[position]!.place !== all[position - 1]?.place);
+  const isOutside = ({ position }: (typeof starts)[number]) => all[position]!.place === OUTSIDE;
+  const shown: typeof starts = [];
+  for (const start of [...starts.filter((each) => !isOutside(each)), ...starts.filter(isOutside)]) {
+    const isFree = shown.every(({ position }) => Math.abs(position - start.position) >= all.length / room);
+    if (isFree) shown.push({ ...start, text: all[start.position]!.place });
+  }
+  return shown.sort((a, b) => a.position - b.position);
 }
 
 /** Compute, data movement and overhead of every op (or block) of one profile, stacked. */
