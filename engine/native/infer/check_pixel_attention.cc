@@ -35,14 +35,31 @@ void Program::check_pixel_attention(const Session& session, int index) {
   need(attention.by == Weighting::linear ? attention.epsilon > 0 && std::isfinite(attention.epsilon) : attention.epsilon == 0,
        "epsilon must be above 0 for linear weights, else 0");
 
+  const int window[] = {attention.window_height, attention.window_width}, shift[] = {attention.shift_y, attention.shift_x};
+  if (attention.in_windows()) {
+    for (int axis = 0; axis < 2; axis++) {
+      need(window[axis] >= 1 && window[axis] <= 1 << 15, "windows must be 1 to 32768 pixels high and wide");
+      need(shift[axis] >= 0 && shift[axis] < window[axis], "windows must be shifted by less than their extents");
+    }
+    need(attention.patch_height == 1 && attention.patch_width == 1, "windows have no patches");
+  } else {
+    need(window[0] == 0 && window[1] == 0 && shift[0] == 0 && shift[1] == 0, "no windows have no extents and no shift");
+  }
+  need(std::isfinite(attention.apart), "what tells edges apart must be finite");
+  need(attention.apart == 0 || (attention.in_windows() && attention.by == Weighting::softmax),
+       "edges are told apart by softmax in windows alone");
+
   const AttendedExtents maps = attended_extents(o);
   const auto tiled = [&](const Extent& map) {
-    return map.height % attention.patch_height == 0 && map.width % attention.patch_width == 0;
+    return attention.in_windows() ? map.height % window[0] == 0 && map.width % window[1] == 0
+                                  : map.height % attention.patch_height == 0 && map.width % attention.patch_width == 0;
   };
   need(maps.query.batch == maps.key.batch && maps.value.batch == maps.key.batch && maps.value.height == maps.key.height &&
            maps.value.width == maps.key.width,
        "maps do not fit");
-  need(tiled(maps.query) && tiled(maps.key), "maps have whole patches");
+  need(tiled(maps.query) && tiled(maps.key), "maps have whole patches or windows");
+  need(!attention.in_windows() || (maps.query.height == maps.key.height && maps.query.width == maps.key.width),
+       "queries and keys in windows must be of maps of one size");
   need((o[0] < 0 || attention.query.within(attention.heads, attention.depth, maps.query)) &&
            attention.key.within(attention.heads, attention.depth, maps.key) &&
            attention.value.within(attention.heads, attention.width, maps.value),
@@ -55,7 +72,13 @@ void Program::check_pixel_attention(const Session& session, int index) {
     need(o[operand] < 0 || maps_[o[operand]].buffer != maps_[o[3]].buffer, "source and destination must not share a buffer");
 
   const AttendedWork work(attention, maps, session.shape());
-  const double packed = static_cast<double>(work.units) * static_cast<double>(work.unit_values);
+  if (attention.bias != -1) {
+    need(attention.by == Weighting::softmax, "softmax alone has a bias");
+    need(static_cast<double>(session.bias(attention.bias).count) ==
+             static_cast<double>(attention.heads) * static_cast<double>(work.queries) * static_cast<double>(work.keys),
+         "the bias must have a value for each head, query and key");
+  }
+  const double packed = work.at_once ? 0 : static_cast<double>(work.units) * static_cast<double>(work.unit_values);
   need(packed <= most_values && static_cast<double>(work.thread_values) <= most_values, "too many keys");
   want_scratch(static_cast<long>(packed));
   most_attended_ = std::max(most_attended_, work.thread_values);

@@ -112,9 +112,21 @@ napi_value add_convolution(napi_env env, napi_callback_info info) {
   });
 }
 
+napi_value add_bias(napi_env env, napi_callback_info info) {
+  return guarded(env, [&] {
+    const Arguments arguments(env, info, 2);
+    Session& session = idle_session(env, arguments[0]);
+    Bias bias{0, arguments.copy<float>(1, "bias")};
+    bias.count = static_cast<long>(bias.values.size());
+    if (!session.runs()) bias.values = {};
+    return number_value(env, session.add_bias(std::move(bias)));
+  });
+}
+
 }  // namespace
 
 void register_packing(napi_env env, napi_value exports) {
+  export_function(env, exports, "inferBias", add_bias);
   export_function(env, exports, "inferConvolution", add_convolution);
 }
 

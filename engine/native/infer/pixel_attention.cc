@@ -7,23 +7,44 @@ namespace fovea {
 
 namespace {
 
-// The pixels of one unit: those at one place of all patches of an image, and its channels there.
+// The pixels of one unit: those at one place of all patches of an image or in one window, and its channels there.
 class Pixels {
  public:
   Pixels(const PixelAttention& attention, const Extent& map, const HeadChannels& channels, long unit)
-      : channels_(map.channels), columns_(map.width / attention.patch_width) {
-    const long head = unit % attention.heads, place = unit / attention.heads % attention.places();
-    const long image = unit / attention.heads / attention.places();
-    const long top = place / attention.patch_width, left = place % attention.patch_width;
-    first_ = ((image * map.height + top) * map.width + left) * channels_ + channels.first + head * channels.step;
-    down_ = static_cast<long>(attention.patch_height) * map.width * channels_;
-    right_ = static_cast<long>(attention.patch_width) * channels_;
+      : height_(map.height), width_(map.width), channels_(map.channels) {
+    const long places = attention.places(map), head = unit % attention.heads, place = unit / attention.heads % places;
+    const long image = unit / attention.heads / places;
+    first_ = image * height_ * width_ * channels_ + channels.first + head * channels.step;
+    if (attention.in_windows()) {
+      const long across = width_ / attention.window_width;
+      columns_ = attention.window_width;
+      top_ = place / across * attention.window_height + attention.shift_y;
+      left_ = place % across * attention.window_width + attention.shift_x;
+      down_ = right_ = 1;
+      two_sided_ = top_ + attention.window_height > height_ || left_ + attention.window_width > width_;
+    } else {
+      columns_ = width_ / attention.patch_width;
+      top_ = place / attention.patch_width;
+      left_ = place % attention.patch_width;
+      down_ = attention.patch_height;
+      right_ = attention.patch_width;
+    }
   }
   // Where the channels of pixel `i` begin in the map.
-  long at(long i) const { return first_ + i / columns_ * down_ + i % columns_ * right_; }
+  long at(long i) const {
+    long y = top_ + i / columns_ * down_, x = left_ + i % columns_ * right_;
+    if (y >= height_) y -= height_;
+    if (x >= width_) x -= width_;
+    return first_ + (y * width_ + x) * channels_;
+  }
+  // Whether they lie at more than one edge of the map.
+  bool two_sided() const { return two_sided_; }
+  // Differs between pixels at different edges.
+  int edge(long i) const { return 2 * (top_ + i / columns_ >= height_) + (left_ + i % columns_ >= width_); }
 
  private:
-  long channels_, columns_, first_, down_, right_;
+  long height_, width_, channels_, columns_, first_, top_, left_, down_, right_;
+  bool two_sided_ = false;
 };
 
 // Rows times a packed matrix: each row is read at `input_offset` on, `channels` values, and `output` is written from
@@ -102,8 +123,8 @@ struct SoftmaxUnit {
 };
 
 void attend_softmax(const Machine& machine, const AttendedWork& work, const PixelAttention& attention, const Pixels& queries,
-                    const Pixels& outputs, const AttendedMaps& maps, float* unit, long first, int rows, int thread,
-                    float* destination) {
+                    const Pixels& outputs, const AttendedMaps& maps, float* unit, long unit_number, long first, int rows,
+                    int thread, float* destination) {
   Scratch& scratch = machine.scratch[thread];
   const SoftmaxUnit packed(work, attention, unit);
   const long pitch = work.key_panels.width();
@@ -115,7 +136,16 @@ void attend_softmax(const Machine& machine, const AttendedWork& work, const Pixe
   multiply_rows(machine, work.key_panels, rows,
                 {scratch.taps.data(), 0, attention.depth, packed.keys, scratch.outputs.data(), 0});
   for (int i = 0; i < rows; i++) {
-    machine.kernels->softmax(scores + i * pitch, work.keys);
+    float* row = scores + i * pitch;
+    if (maps.bias) {
+      const long head = unit_number % attention.heads;
+      machine.kernels->accumulate(maps.bias + (head * work.queries + first + i) * work.keys, row, work.keys);
+    }
+    if (attention.apart != 0 && queries.two_sided()) {
+      const int edge = queries.edge(first + i);
+      for (long j = 0; j < work.keys; j++) row[j] += queries.edge(j) == edge ? 0 : attention.apart;
+    }
+    machine.kernels->softmax(row, work.keys);
     scratch.taps[i] = scores + i * pitch;
     scratch.outputs[i] = destination + outputs.at(first + i);
   }
@@ -216,7 +246,7 @@ long unit_values_of(const PixelAttention& attention, const AttendedWork& work) {
 long thread_values_of(const PixelAttention& attention, const AttendedWork& work) {
   switch (attention.by) {
     case Weighting::softmax:
-      return work.rows * work.key_panels.width();
+      return work.rows * work.key_panels.width() + (work.at_once ? work.unit_values : 0);
     case Weighting::linear:
       return work.rows * (attention.depth + work.value_panels.width());
     default:
@@ -228,9 +258,10 @@ long thread_values_of(const PixelAttention& attention, const AttendedWork& work)
 
 PixelAttention pixel_attention(const int32_t* o) {
   PixelAttention attention{static_cast<Weighting>(o[4]), o[5], o[6], o[7], {o[8], o[9]}, {o[10], o[11]}, {o[12], o[13]},
-                           0, 0, o[16], o[17]};
+                           0, 0, o[16], o[17], o[18], o[19], o[20], o[21], 0, o[23]};
   std::memcpy(&attention.scale, o + 14, sizeof(float));
   std::memcpy(&attention.epsilon, o + 15, sizeof(float));
+  std::memcpy(&attention.apart, o + 22, sizeof(float));
   return attention;
 }
 
@@ -244,6 +275,8 @@ AttendedWork::AttendedWork(const PixelAttention& attention, const AttendedExtent
   const long fitting = attention.by == Weighting::softmax ? limits::attended_values / key_panels.width() : most;
   rows = std::clamp(fitting - fitting % tile, tile, most);
   blocks = (queries + rows - 1) / rows;
+  // Of windows there are many.
+  at_once = attention.by == Weighting::softmax && (blocks == 1 || attention.in_windows());
   unit_values = unit_values_of(attention, *this);
   thread_values = thread_values_of(attention, *this);
 }
@@ -255,37 +288,52 @@ void attend_pixels(const Machine& machine, const PixelAttention& attention, cons
   const Extent& seen = attention.has_queries() ? extents.query : extents.key;
   const Extent output{seen.batch, seen.height, seen.width, attention.heads * attention.width};
   const HeadChannels written{0, attention.width};
-  machine.pool->for_each(machine.threads, work.units, machine.stop, [&](long unit, int thread) {
+  const auto pack_softmax = [&](long unit, float* own) {
+    const SoftmaxUnit packed(work, attention, own);
+    pack_keys(work, attention, Pixels(attention, extents.key, attention.key, unit), maps.key, packed.keys);
+    pack_values(work, attention, Pixels(attention, extents.value, attention.value, unit), maps.value, packed.values);
+  };
+  const auto prepare = [&](long unit, int thread) {
     const Pixels keys(attention, extents.key, attention.key, unit);
     const Pixels values(attention, extents.value, attention.value, unit);
     float* own = scratch + unit * work.unit_values;
     switch (attention.by) {
-      case Weighting::softmax: {
-        const SoftmaxUnit packed(work, attention, own);
-        pack_keys(work, attention, keys, maps.key, packed.keys);
-        return pack_values(work, attention, values, maps.value, packed.values);
-      }
+      case Weighting::softmax:
+        return pack_softmax(unit, own);
       case Weighting::linear:
         return sum_linear(machine, work, attention, keys, values, maps, own, thread);
       default:
         return sum_context(machine, work, attention, keys, values, maps, own);
     }
-  });
-  machine.pool->for_each(machine.threads, work.units * work.blocks, machine.stop, [&](long item, int thread) {
-    const long unit = item / work.blocks, first = item % work.blocks * work.rows;
+  };
+  const auto attend = [&](long unit, long block, int thread, float* own) {
+    const long first = block * work.rows;
     const int rows = static_cast<int>(std::min(work.rows, work.queries - first));
     const Pixels queries(attention, seen, attention.query, unit), outputs(attention, output, written, unit);
-    float* own = scratch + unit * work.unit_values;
     switch (attention.by) {
       case Weighting::softmax:
-        return attend_softmax(machine, work, attention, queries, outputs, maps, own, first, rows, thread, destination);
+        return attend_softmax(machine, work, attention, queries, outputs, maps, own, unit, first, rows, thread, destination);
       case Weighting::linear:
         return attend_linear(machine, work, attention, queries, outputs, maps, own, first, rows, thread, destination);
       default:
         for (int i = 0; i < rows; i++)
           std::memcpy(destination + outputs.at(first + i), own + work.keys, sizeof(float) * attention.width);
     }
-  });
+  };
+  if (work.at_once) {
+    machine.pool->for_each(machine.threads, work.units, machine.stop, [&](long unit, int thread) {
+      // Behind the thread's products.
+      float* own = machine.scratch[thread].attended.data() + work.rows * work.key_panels.width();
+      pack_softmax(unit, own);
+      for (long block = 0; block < work.blocks; block++) attend(unit, block, thread, own);
+    });
+  } else {
+    machine.pool->for_each(machine.threads, work.units, machine.stop, [&](long unit, int thread) { prepare(unit, thread); });
+    machine.pool->for_each(machine.threads, work.units * work.blocks, machine.stop, [&](long item, int thread) {
+      const long unit = item / work.blocks;
+      attend(unit, item % work.blocks, thread, scratch + unit * work.unit_values);
+    });
+  }
 }
 
 }  // namespace fovea

@@ -19,16 +19,28 @@ struct PixelAttention {
   HeadChannels query, key, value;
   float scale, epsilon;
   int patch_height, patch_width;
+  // Extents of 0: there are none. Windows begin at a pixel `shift`, and go on at the other edge of the map.
+  int window_height, window_width, shift_y, shift_x;
+  // Added to the products of pixels of a window that lie at different edges of the map.
+  float apart;
+  // The session's number of what is added to the products, or -1.
+  int bias;
 
-  int places() const { return patch_height * patch_width; }
+  bool in_windows() const { return window_height > 0; }
+  // Pixels see each other alone that are at one place of all patches, or in one window.
+  long places(const Extent& map) const {
+    return in_windows() ? static_cast<long>(map.height / window_height) * (map.width / window_width)
+                        : static_cast<long>(patch_height) * patch_width;
+  }
   // A context has no queries.
   bool has_queries() const { return by != Weighting::context; }
-  // Pixels of one image at each place of a patch.
+  // Pixels of one image that see each other.
   long seen(const Extent& map) const {
-    return static_cast<long>(map.height / patch_height) * (map.width / patch_width);
+    return in_windows() ? static_cast<long>(window_height) * window_width
+                        : static_cast<long>(map.height / patch_height) * (map.width / patch_width);
   }
   // What is computed apart: the heads of each place of each image.
-  long units(const Extent& key_map) const { return static_cast<long>(key_map.batch) * places() * heads; }
+  long units(const Extent& key_map) const { return static_cast<long>(key_map.batch) * places(key_map) * heads; }
 };
 
 PixelAttention pixel_attention(const int32_t* operands);
@@ -66,6 +78,8 @@ struct AttendedWork {
   Panels value_panels;  // channels of the values, and by linear weights their sum
   long rows;         // queries that a thread works on at a time
   long blocks;       // of so many queries in each unit
+  // Whether keys and values are packed by the thread that works on the queries, all of which it does at a time.
+  bool at_once;
   // Working memory, in values: of all units, and of each thread.
   long unit_values, thread_values;
 };
@@ -73,6 +87,8 @@ struct AttendedWork {
 struct AttendedMaps {
   AttendedExtents extents;
   const float *query, *key, *value;
+  // Or null.
+  const float* bias;
 };
 
 // `scratch`: `units` times `unit_values`.

@@ -139,9 +139,12 @@ void Program::execute(Session& session, const Machine& machine, const int32_t* w
       return resize(machine, static_cast<Interpolation>(o[2]), extent(o[0]), data(o[0]), extent(o[1]), data(o[1]));
     case Operation::normalise_map:
       return normalise_map(machine, map_normalisation(o), extent(o[0]), data(o[0]), session.passing(), data(o[1]));
-    case Operation::pixel_attention:
-      return attend_pixels(machine, pixel_attention(o), {attended_extents(o), data(o[0]), data(o[1]), data(o[2])},
+    case Operation::pixel_attention: {
+      const PixelAttention attention = pixel_attention(o);
+      const float* bias = attention.bias < 0 ? nullptr : session.bias(attention.bias).values.data();
+      return attend_pixels(machine, attention, {attended_extents(o), data(o[0]), data(o[1]), data(o[2]), bias},
                            session.passing(), data(o[3]));
+    }
     case Operation::multiply:
       return multiply(machine, extent(o[0]), data(o[0]), extent(o[1]), data(o[1]), data(o[2]));
     case Operation::add:

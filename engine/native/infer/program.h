@@ -30,7 +30,8 @@ enum class Operation : int32_t {
   resize,       // source, destination, interpolation
   normalise_map,  // source, destination, statistics, groups, bits of epsilon
   pixel_attention,  // query or -1, key, value, destination, weighting, heads, depth, width, first channel of the
-                // queries, their step, the same of keys and of values, scale and epsilon (bits of floats), patch h, w
+                // queries, their step, the same of keys and of values, scale and epsilon (bits of floats), patch h, w,
+                // window h, w or 0, pixel y, x where they begin, what tells their edges apart (bits of a float), bias or -1
   multiply,     // a, b, destination
   add,          // a, b, destination, activation
   grid_pool,    // source, pooled, mask, mask whose active cells alone have changed since
@@ -48,7 +49,7 @@ enum class Operation : int32_t {
   count
 };
 
-constexpr int instruction_words = 20;
+constexpr int instruction_words = 25;
 // Most values of a buffer: 16 GiB of floats.
 constexpr double most_values = 4294967296.0;
 
@@ -80,6 +81,12 @@ struct Masker {
   std::vector<float> weight;
   float bias;
   double rate;
+};
+
+// What is added to the products of an attention over pixels: heads, queries, keys. Its values are there in sessions that run.
+struct Bias {
+  long count;
+  std::vector<float> values;
 };
 
 class Session;
@@ -243,11 +250,13 @@ class Session {
   int add_convolution(PackedConvolution convolution);
   int add_outline(const Geometry& geometry, Finish finish);
   int add_masker(Masker masker);
+  int add_bias(Bias bias);
   int add_program(ProgramTables tables);
   void drop_program(int index) { programs_[index].reset(); }
 
   const PackedConvolution& convolution(int index) const;
   const Masker& masker(int index) const;
+  const Bias& bias(int index) const;
   Program& program(int index);
   float* buffer(int index) { return buffers_[index].data(); }
   // Working memory for one instruction at a time.
@@ -270,6 +279,7 @@ class Session {
   const long band_pixels_;
   std::vector<std::unique_ptr<PackedConvolution>> convolutions_;
   std::vector<Masker> maskers_;
+  std::vector<Bias> biases_;
   std::vector<std::unique_ptr<Program>> programs_;
   std::vector<AlignedFloats> buffers_;
   std::vector<Scratch> scratch_;

@@ -30,6 +30,11 @@ int Session::add_masker(Masker masker) {
   return static_cast<int>(maskers_.size()) - 1;
 }
 
+int Session::add_bias(Bias bias) {
+  biases_.push_back(std::move(bias));
+  return static_cast<int>(biases_.size()) - 1;
+}
+
 int Session::add_program(ProgramTables tables) {
   auto program = std::make_unique<Program>(*this, std::move(tables));
   if (!runs()) {
@@ -56,6 +61,7 @@ int Session::add_program(ProgramTables tables) {
 size_t Session::bytes() const {
   size_t values = zeros_.size() + passing_.size();
   for (const auto& convolution : convolutions_) values += convolution->values();
+  for (const Bias& bias : biases_) values += bias.values.size();
   for (const AlignedFloats& buffer : buffers_) values += buffer.size();
   return values * sizeof(float);
 }
@@ -70,6 +76,12 @@ const Masker& Session::masker(int index) const {
   if (index < 0 || index >= static_cast<int>(maskers_.size()))
     reject("masker " + std::to_string(index) + ": the session has " + std::to_string(maskers_.size()));
   return maskers_[index];
+}
+
+const Bias& Session::bias(int index) const {
+  if (index < 0 || index >= static_cast<int>(biases_.size()))
+    reject("bias " + std::to_string(index) + ": the session has " + std::to_string(biases_.size()));
+  return biases_[index];
 }
 
 Program& Session::program(int index) {

@@ -10,22 +10,30 @@ namespace fovea::train {
 namespace {
 
 // dims: N, height and width of the queries, their channels, height and width of the keys, their channels, channels of the
-// values, weighting, heads, depth, width, first channel and step of queries, keys and values, height and width of patches.
+// values, weighting, heads, depth, width, first channel and step of queries, keys and values, height and width of patches,
+// of windows or 0, the pixel where they begin, and whether there is a bias.
 struct Shape {
   long N, query_height, query_width, query_channels, key_height, key_width, key_channels, value_channels, by, heads, depth, width;
   long first[3], step[3];
-  long patch_height, patch_width;
+  long patch_height, patch_width, window_height, window_width, shift_y, shift_x, biased;
 
   explicit Shape(const std::vector<long>& d)
       : N(d[0]), query_height(d[1]), query_width(d[2]), query_channels(d[3]), key_height(d[4]), key_width(d[5]),
         key_channels(d[6]), value_channels(d[7]), by(d[8]), heads(d[9]), depth(d[10]), width(d[11]),
-        first{d[12], d[14], d[16]}, step{d[13], d[15], d[17]}, patch_height(d[18]), patch_width(d[19]) {}
+        first{d[12], d[14], d[16]}, step{d[13], d[15], d[17]}, patch_height(d[18]), patch_width(d[19]), window_height(d[20]),
+        window_width(d[21]), shift_y(d[22]), shift_x(d[23]), biased(d[24]) {}
 
   Weighting weighting() const { return static_cast<Weighting>(by); }
   long queries() const { return product(N, query_height, query_width); }
   long keys() const { return product(N, key_height, key_width); }
+  bool in_windows() const { return window_height > 0; }
+  // How many times pixels of an image see each other alone.
+  long places() const {
+    return in_windows() ? key_height * key_width / (window_height * window_width) : patch_height * patch_width;
+  }
   // That a query sees.
-  long seen() const { return key_height * key_width / (patch_height * patch_width); }
+  long seen() const { return key_height * key_width / places(); }
+  long bias_values() const { return biased ? product(heads, query_height * query_width / places(), seen()) : 0; }
 
   bool fits() const {
     const auto within = [&](int of, long channels, long all) {
@@ -36,13 +44,34 @@ struct Shape {
     const bool counts = by >= 0 && by < static_cast<long>(Weighting::count) && heads >= 1 && heads <= most && depth >= 1 &&
                         depth <= most && width >= 1 && width <= most && patch_height >= 1 && patch_width >= 1;
     if (!counts || queries() < 1 || keys() < 1 || (weighting() == Weighting::context && depth != 1)) return false;
-    const bool tiled = query_height % patch_height == 0 && query_width % patch_width == 0 && key_height % patch_height == 0 &&
-                       key_width % patch_width == 0;
+    if (window_height < 0 || window_width < 0 || (window_height > 0) != (window_width > 0)) return false;
+    if (in_windows() && (patch_height * patch_width != 1 || query_height != key_height || query_width != key_width)) return false;
+    const long tile_height = in_windows() ? window_height : patch_height, tile_width = in_windows() ? window_width : patch_width;
+    const bool tiled = query_height % tile_height == 0 && query_width % tile_width == 0 && key_height % tile_height == 0 &&
+                       key_width % tile_width == 0;
+    const bool begins = shift_y >= 0 && shift_x >= 0 && (in_windows() ? shift_y < window_height && shift_x < window_width
+                                                                        : shift_y == 0 && shift_x == 0);
+    if (!tiled || !begins || biased < 0 || biased > 1 || (biased && weighting() != Weighting::softmax)) return false;
     const long steps = product(queries(), seen(), heads, depth + width);
-    return tiled && steps > 0 && steps <= kMostSteps && within(0, depth, query_channels) && within(1, depth, key_channels) &&
+    return steps > 0 && bias_values() >= 0 && steps <= kMostSteps && within(0, depth, query_channels) && within(1, depth, key_channels) &&
            within(2, width, value_channels);
   }
 };
+
+// Where the channels of the pixels of one window begin, and at which edges of the map they lie.
+std::vector<long> window_places(const Shape& s, long n, long place, long height, long width, long channels,
+                                std::vector<int>& edges) {
+  std::vector<long> found;
+  const long across = width / s.window_width;
+  const long top = place / across * s.window_height + s.shift_y, left = place % across * s.window_width + s.shift_x;
+  edges.clear();
+  for (long y = top; y < top + s.window_height; y++)
+    for (long x = left; x < left + s.window_width; x++) {
+      found.push_back(((n * height + y % height) * width + x % width) * channels);
+      edges.push_back(2 * (y >= height) + (x >= width));
+    }
+  return found;
+}
 
 // Where the channels of the pixels that one place of an image's patches has begin.
 std::vector<long> places(const Shape& s, long n, long place, long height, long width, long channels) {
@@ -67,16 +96,22 @@ float positive_dot(const float* a, const float* b, long length) {
 // One head of one place of an image.
 struct Unit {
   const Shape& s;
-  float scale, epsilon;
+  float scale, epsilon, apart;
+  // Of the head, or null.
+  const float* bias;
   std::vector<long> queries, keys, values, outputs;
+  // At which edges of the map the pixels of a window lie.
+  std::vector<int> edges;
   std::vector<float> weights;
   // What the weights were divided by, where they are linear.
   float total = 1;
 
-  Unit(const Shape& shape, const float* numbers, long n, long place, long head)
-      : s(shape), scale(numbers[0]), epsilon(numbers[1]), weights(shape.seen()) {
+  Unit(const Shape& shape, const float* numbers, const float* biases, long n, long place, long head)
+      : s(shape), scale(numbers[0]), epsilon(numbers[1]), apart(numbers[2]),
+        bias(shape.biased ? biases + shape.bias_values() / shape.heads * head : nullptr), weights(shape.seen()) {
     const auto from = [&](long height, long width, long channels, long first) {
-      std::vector<long> found = places(s, n, place, height, width, channels);
+      std::vector<long> found = s.in_windows() ? window_places(s, n, place, height, width, channels, edges)
+                                               : places(s, n, place, height, width, channels);
       for (long& at : found) at += first;
       return found;
     };
@@ -87,14 +122,16 @@ struct Unit {
     outputs = from(s.query_height, s.query_width, s.heads * s.width, head * s.width);
   }
 
-  // The weights of all keys for a query; of a context for any.
-  void weigh(const float* query, const float* key) {
+  // The weights of all keys for the `i`-th query; of a context for any.
+  void weigh(size_t i, const float* query, const float* key) {
     const Weighting by = s.weighting();
     float most = -INFINITY;
     for (size_t j = 0; j < keys.size(); j++) {
       const float* k = key + keys[j];
       weights[j] = by == Weighting::linear ? positive_dot(query, k, s.depth)
                                            : scale * (by == Weighting::context ? *k : dot(query, k, s.depth));
+      if (bias) weights[j] += bias[i * keys.size() + j];
+      if (apart != 0 && edges[i] != edges[j]) weights[j] += apart;
       most = std::max(most, weights[j]);
     }
     double sum = by == Weighting::linear ? static_cast<double>(epsilon) : 0;
@@ -108,22 +145,22 @@ struct Unit {
 };
 
 template <class Body>
-void each_unit(const Shape& s, Team& team, const float* numbers, Body body) {
+void each_unit(const Shape& s, Team& team, const float* numbers, const float* biases, Body body) {
   team.run(s.N, [&](long n) {
-    for (long place = 0; place < s.patch_height * s.patch_width; place++)
+    for (long place = 0; place < s.places(); place++)
       for (long head = 0; head < s.heads; head++) {
-        Unit unit(s, numbers, n, place, head);
+        Unit unit(s, numbers, biases, n, place, head);
         body(unit);
       }
   });
 }
 
-// buffers: query, key, value, scale and epsilon (2), y; a context's query is read by nothing
+// buffers: query, key, value, scale, epsilon and what tells edges apart (3), bias, y; a context's query is read by nothing
 void forward(Op& op, Team& team) {
   const Shape s(op.dims);
   const float *query = op.floats(0), *key = op.floats(1), *value = op.floats(2);
-  float* y = op.floats(4);
-  each_unit(s, team, op.floats(3), [&](Unit& unit) {
+  float* y = op.floats(5);
+  each_unit(s, team, op.floats(3), op.floats(4), [&](Unit& unit) {
     const bool alike = s.weighting() == Weighting::context;
     for (size_t i = 0; i < unit.queries.size(); i++) {
       float* out = y + unit.outputs[i];
@@ -131,7 +168,7 @@ void forward(Op& op, Team& team) {
         std::copy(y + unit.outputs[0], y + unit.outputs[0] + s.width, out);
         continue;
       }
-      unit.weigh(query + unit.queries[i], key);
+      unit.weigh(i, query + unit.queries[i], key);
       std::fill(out, out + s.width, 0.0f);
       for (size_t j = 0; j < unit.keys.size(); j++) {
         const float weight = unit.weights[j], *v = value + unit.values[j];
@@ -143,11 +180,11 @@ void forward(Op& op, Team& team) {
 
 // Of a query and its output's gradient: with p the weights and g = dy · v of each key, the product of query and key has
 // p (g − Σ p g) by softmax, and (g − Σ p g) / total by linear weights.
-void go_back(Unit& unit, const float* query, const float* dy, const float* key, const float* value, float* dquery, float* dkey,
+void go_back(Unit& unit, size_t i, const float* query, const float* dy, const float* key, const float* value, float* dquery, float* dkey,
              float* dvalue, std::vector<float>& slopes) {
   const Shape& s = unit.s;
   const Weighting by = s.weighting();
-  unit.weigh(query, key);
+  unit.weigh(i, query, key);
   double mean = 0;
   for (size_t j = 0; j < unit.keys.size(); j++) {
     slopes[j] = dot(dy, value + unit.values[j], s.width);
@@ -175,25 +212,25 @@ void go_back(Unit& unit, const float* query, const float* dy, const float* key, 
   }
 }
 
-// dims: as before, then for each of the gradients whether it is cleared first; buffers: dy, query, key, value, scale and
-// epsilon (2), dquery, dkey, dvalue: some of these may be one
+// dims: as before, then for each of the gradients whether it is cleared first; buffers: dy, query, key, value, scale,
+// epsilon and what tells edges apart (3), bias, dquery, dkey, dvalue: some of these may be one
 void backward(Op& op, Team& team) {
   const Shape s(op.dims);
   const float *dy = op.floats(0), *query = op.floats(1), *key = op.floats(2), *value = op.floats(3);
-  float *dquery = op.floats(5), *dkey = op.floats(6), *dvalue = op.floats(7);
+  float *dquery = op.floats(6), *dkey = op.floats(7), *dvalue = op.floats(8);
   const long sizes[] = {s.queries() * s.query_channels, s.keys() * s.key_channels, s.keys() * s.value_channels};
   for (int i = 0; i < 3; i++)
-    if (op.dims[20 + i]) std::fill(op.floats(5 + i), op.floats(5 + i) + sizes[i], 0.0f);
-  each_unit(s, team, op.floats(4), [&](Unit& unit) {
+    if (op.dims[25 + i]) std::fill(op.floats(6 + i), op.floats(6 + i) + sizes[i], 0.0f);
+  each_unit(s, team, op.floats(4), op.floats(5), [&](Unit& unit) {
     std::vector<float> slopes(unit.keys.size());
     if (s.weighting() == Weighting::context) {
       std::vector<float> all(s.width);
       for (const long at : unit.outputs)
         for (long c = 0; c < s.width; c++) all[c] += dy[at + c];
-      return go_back(unit, nullptr, all.data(), key, value, nullptr, dkey, dvalue, slopes);
+      return go_back(unit, 0, nullptr, all.data(), key, value, nullptr, dkey, dvalue, slopes);
     }
     for (size_t i = 0; i < unit.queries.size(); i++)
-      go_back(unit, query + unit.queries[i], dy + unit.outputs[i], key, value, dquery + unit.queries[i], dkey, dvalue, slopes);
+      go_back(unit, i, query + unit.queries[i], dy + unit.outputs[i], key, value, dquery + unit.queries[i], dkey, dvalue, slopes);
   });
 }
 
@@ -203,15 +240,15 @@ std::vector<long> sizes(const std::vector<long>& d, bool goes_back) {
   const bool asks = s.weighting() != Weighting::context;
   const long query = asks ? product(s.queries(), s.query_channels) : 0, key = product(s.keys(), s.key_channels);
   const long value = product(s.keys(), s.value_channels), output = product(s.queries(), s.heads, s.width);
-  return goes_back ? std::vector<long>{output, query, key, value, 2, query, key, value}
-                   : std::vector<long>{query, key, value, 2, output};
+  return goes_back ? std::vector<long>{output, query, key, value, 3, s.bias_values(), query, key, value}
+                   : std::vector<long>{query, key, value, 3, s.bias_values(), output};
 }
 
 }  // namespace
 
 const std::vector<OpKind> pixel_attention_ops = {
-    {"pixel-attention", 20, [](const std::vector<long>& d) { return sizes(d, false); }, forward},
-    {"pixel-attention-dx", 23, [](const std::vector<long>& d) { return sizes(d, true); }, backward},
+    {"pixel-attention", 25, [](const std::vector<long>& d) { return sizes(d, false); }, forward},
+    {"pixel-attention-dx", 28, [](const std::vector<long>& d) { return sizes(d, true); }, backward},
 };
 
 }  // namespace fovea::train

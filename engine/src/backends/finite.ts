@@ -3,6 +3,7 @@ import { floats } from '../arguments/kinds.js';
 import { FoveaError } from '../errors.js';
 import { convolutionsOf } from '../network/convolutions.js';
 import { blocksOf, type Network } from '../network/network.js';
+import { biasesOf } from '../network/pixel-biases.js';
 import type { Tensor } from '../tensor.js';
 
 /** @throws FoveaError `bad-argument` naming the first value that is infinite or not a number */
@@ -37,6 +38,10 @@ export function checkFiniteWeights(network: Network): void {
     if (!normalisation) continue;
     check(normalisation.scale, outChannels, 'normalisation scale');
     check(normalisation.shift, outChannels, 'normalisation shift');
+  }
+  for (const { name, bias, count } of biasesOf(network)) {
+    checkLength(bias.values, count, `${network.name}: ${name} bias`);
+    checkValues(bias.values, `${network.name}: ${name} bias`);
   }
   for (const { name, masker } of blocksOf(network)) {
     if (!masker) continue;

@@ -39,22 +39,26 @@ export type {
   ConvolutionNode,
   ForeignNode,
   GlobalPoolNode,
-  HeadChannels,
   Interpolation,
   LayerNormalisation,
   LearnedMasker,
   MapStatistics,
   NetworkNode,
   NormaliseMapNode,
-  PixelAttention,
   PixelAttentionNode,
-  PixelWeighting,
   PlainConvolution,
   PoolNode,
   ProjectionPool,
   ResizeNode,
   SliceNode,
 } from '../network/network.js';
+export type {
+  HeadChannels,
+  PixelAttention,
+  PixelBias,
+  PixelWeighting,
+  PixelWindows,
+} from '../network/pixel-attention.js';
 export { type BlockShape, blockShape } from '../network/shapes.js';
 export { type NetworkShapes, networkShapes, type ValueShape } from '../network/walk.js';
 export type { Group } from '../plan/plan.js';

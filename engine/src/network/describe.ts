@@ -4,6 +4,7 @@ import { attentionLayers, attentionName } from './attention.js';
 import { convolutionFlops, denseBlockFlops, nodeFlops, weightCount } from './flops.js';
 import type { Block, Convolution, Network, NetworkNode } from './network.js';
 import { blocksOf, hasShortcut } from './network.js';
+import { biasCount } from './pixel-attention.js';
 import { networkShapes } from './walk.js';
 
 /** One node of a network at a given input size, for tables. */
@@ -153,6 +154,8 @@ function parametersOf(node: NetworkNode): number {
   const of = (convolution: Convolution) =>
     weightCount(convolution) + (convolution.normalisation ? 3 : 1) * convolution.outChannels;
   if (node.kind === 'convolution') return of(node.convolution);
+  if (node.kind === 'pixel-attention')
+    return node.attention.bias ? biasCount(node.attention, node.attention.bias) : 0;
   if (node.kind !== 'block') return 0;
   const { branch, projection, attention, masker } = node.block;
   return [

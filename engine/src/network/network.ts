@@ -7,6 +7,7 @@ import { aNetwork } from '../arguments/kinds.js';
 
 import type { Preprocessing } from '../image/preprocess.js';
 import type { Activation, ConvolutionActivation } from './activation.js';
+import type { PixelAttention } from './pixel-attention.js';
 
 export type { Activation, ConvolutionActivation } from './activation.js';
 
@@ -241,45 +242,6 @@ export interface NormaliseMapNode extends NodeBase {
   readonly groups: number;
   /** Above 0; added to the variance, or to the mean of the norms. */
   readonly epsilon: number;
-}
-
-/**
- * How pixels weigh each other's values. `softmax`: `softmax(scale · q · k)` over the keys (Vaswani et al. 2017). `linear`:
- * `relu(q) · relu(k)`, divided by the sum of these over the keys plus `epsilon` (Cai et al. 2023). `context`:
- * `softmax(scale · k)`, the same for every pixel, of keys with one channel (Mehta and Rastegari 2022).
- */
-export type PixelWeighting = 'softmax' | 'linear' | 'context';
-
-/** Where heads lie among a map's channels: head h from channel `first + h · step` on. Heads share channels where `step` is 0. */
-export interface HeadChannels {
-  readonly first: number;
-  readonly step: number;
-}
-
-/**
- * Attention over pixels, as transformers have it: each head of an output pixel is the sum of the keys' values, weighed by
- * how its query fits the keys. Output channels are those of the heads, one head behind the other.
- */
-export interface PixelAttention {
-  readonly by: PixelWeighting;
-  readonly heads: number;
-  /** Channels of a query and of a key in each head; 1 by `context`. */
-  readonly depth: number;
-  /** Channels of a value in each head. */
-  readonly width: number;
-  /** Absent by `context`. */
-  readonly query?: HeadChannels;
-  readonly key: HeadChannels;
-  readonly value: HeadChannels;
-  /** Of the products, or by `context` of the keys; not of `linear` weights. */
-  readonly scale: number;
-  /** By `linear` alone, above 0; else 0. */
-  readonly epsilon: number;
-  /**
-   * Pixels see those at the same place of every patch of `[height, width]` pixels (MobileViT, Mehta and Rastegari 2021); all
-   * pixels of the image where it is `[1, 1]`.
-   */
-  readonly patch: readonly [number, number];
 }
 
 /** Attention over pixels; reads query, key and value, or, by `context`, key and value. */

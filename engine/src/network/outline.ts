@@ -4,23 +4,35 @@ import type { Block, Convolution, NetworkNode, PlainConvolution } from './networ
 const NO_VALUES = new Float32Array(0);
 
 /**
- * A node with the geometry of its convolutions and none of their weights: for what is worked out from it, and kept
+ * A node with the geometry of its convolutions or attention and none of their weights: for what is worked out from it, and kept
  * longer than the network is.
  */
 export function outlineOf(node: NetworkNode): NetworkNode {
-  if (node.kind !== 'convolution' && node.kind !== 'block') return node;
   let outline = outlines.get(node);
   if (!outline) {
-    outline =
-      node.kind === 'block'
-        ? { ...node, block: outlinedBlock(node.block) }
-        : { ...node, convolution: outlined(node.convolution) };
-    outlines.set(node, outline);
+    outline = outlinedNode(node);
+    if (outline !== node) outlines.set(node, outline);
   }
   return outline;
 }
 
 const outlines = new WeakMap<NetworkNode, NetworkNode>();
+
+function outlinedNode(node: NetworkNode): NetworkNode {
+  switch (node.kind) {
+    case 'block':
+      return { ...node, block: outlinedBlock(node.block) };
+    case 'convolution':
+      return { ...node, convolution: outlined(node.convolution) };
+    case 'pixel-attention': {
+      const { attention } = node;
+      const { bias } = attention;
+      return bias ? { ...node, attention: { ...attention, bias: { ...bias, values: NO_VALUES } } } : node;
+    }
+    default:
+      return node;
+  }
+}
 
 function outlinedBlock({ masker, ...block }: Block): Block {
   const { branch, projection, attention } = block;

@@ -1,6 +1,7 @@
 import { convolutionsOf } from './convolutions.js';
 import { weightCount } from './flops.js';
 import type { Network } from './network.js';
+import { biasesOf } from './pixel-biases.js';
 
 const known = new WeakMap<Network, number>();
 
@@ -8,7 +9,8 @@ const known = new WeakMap<Network, number>();
 export function weightBytesOf(network: Network): number {
   let bytes = known.get(network);
   if (bytes === undefined) {
-    bytes = 4 * convolutionsOf(network).reduce((sum, convolution) => sum + weightCount(convolution), 0);
+    const weights = convolutionsOf(network).reduce((sum, convolution) => sum + weightCount(convolution), 0);
+    bytes = 4 * biasesOf(network).reduce((sum, { count }) => sum + count, weights);
     known.set(network, bytes);
   }
   return bytes;

@@ -1,6 +1,7 @@
 import { leavesUnchanged } from '../network/activation.js';
 import { attentionLayers } from '../network/attention.js';
 import type { Convolution, ConvolutionActivation } from '../network/network.js';
+import { attentionText } from '../network/pixel-biases.js';
 import { isPointwise } from '../network/shapes.js';
 import { haloOf, packedRegion } from './layout.js';
 import type {
@@ -101,7 +102,7 @@ export class Formulas {
       case 'pixel-attention': {
         const { attention, query, key, value, destination } = operation;
         const read = [...(query ? [query] : []), key, value].map((map) => this.#whole(map)).join(', ');
-        this.#set(destination, everywhere(`attended ${JSON.stringify(attention)}(${read})`));
+        this.#set(destination, everywhere(`attended ${attentionText(attention)}(${read})`));
         break;
       }
       case 'multiply': {

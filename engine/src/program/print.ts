@@ -83,9 +83,15 @@ export function operationText(operation: Operation): string {
     }
     case 'pixel-attention': {
       const { attention, query, key, value, destination } = operation;
-      const { by, heads } = attention;
+      const { by, heads, windows, bias } = attention;
       const read = [...(query ? [query] : []), key, value].map(ref).join(' ');
-      return `${mapText(destination)} = attend by ${by} of ${heads} ${heads === 1 ? 'head' : 'heads'} ${read}`;
+      const how = [
+        `${by} of ${heads} ${heads === 1 ? 'head' : 'heads'}`,
+        ...(windows ? [`in windows of ${windows.extent.join('x')}`] : []),
+        ...(windows?.shift.some((pixels) => pixels > 0) ? [`shifted by ${windows.shift.join('x')}`] : []),
+        ...(bias ? ['with a bias'] : []),
+      ].join(' ');
+      return `${mapText(destination)} = attend by ${how} ${read}`;
     }
     case 'global-pool':
     case 'gather':

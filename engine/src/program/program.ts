@@ -7,8 +7,8 @@ import type {
   ForeignNode,
   Interpolation,
   MapStatistics,
-  PixelAttention,
 } from '../network/network.js';
+import type { PixelAttention } from '../network/pixel-attention.js';
 import type { Shape } from '../tensor.js';
 import type { Dtype } from './dtype.js';
 

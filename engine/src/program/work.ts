@@ -1,7 +1,7 @@
 import { decisionFlops } from '../mask/rule.js';
 import { attentionLayers } from '../network/attention.js';
 import { attentionFlops, convolutionFlops, weightCount } from '../network/flops.js';
-import { pixelAttentionFlops } from '../network/pixel-attention.js';
+import { biasCount, pixelAttentionFlops } from '../network/pixel-attention.js';
 import { valueCount } from './buffers.js';
 import { dtypeBytes } from './dtype.js';
 import { haloOf, packedRegion } from './layout.js';
@@ -89,6 +89,7 @@ export function workOf(operation: Operation): Work {
         moved(key, depth),
         moved(value, width),
         whole(destination),
+        ...(attention.bias ? [weights(key, biasCount(attention, attention.bias))] : []),
       ];
     }
     case 'copy-channels': {

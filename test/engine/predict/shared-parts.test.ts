@@ -48,7 +48,11 @@ function tablesOf({ parts, input, output }: PlacedParts, numbers: Map<string, nu
   return joinParts(
     parts.map(({ part, at }) => ({
       at,
-      numbers: { convolutions: part.convolutions.map(numberOf), deciders: new Int32Array(part.deciders) },
+      numbers: {
+        convolutions: part.convolutions.map(numberOf),
+        deciders: new Int32Array(part.deciders),
+        biases: part.biases,
+      },
     })),
     input,
     output,

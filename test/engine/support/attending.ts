@@ -1,6 +1,6 @@
 import type { Network } from '@fovea/engine';
 import { Random } from '@fovea/engine';
-import type { NetworkNode, PixelAttention } from '@fovea/engine/backend';
+import type { NetworkNode, PixelAttention, PixelBias } from '@fovea/engine/backend';
 
 /** Maps that an attention reads: channels and sides of the query's, and how many times smaller along each side the keys' are. */
 export interface Attended {
@@ -62,6 +62,15 @@ const qkv = (heads: number, depth: number, width = depth) => ({
   key: { first: heads * depth, step: heads > 1 ? depth : 0 },
   value: { first: 2 * heads * depth, step: heads > 1 ? width : 0 },
 });
+
+/** What is added to the products of so many queries and keys. */
+function bias(heads: number, queries: number, keys: number): PixelBias {
+  const random = new Random(queries, keys);
+  return {
+    ...{ queries, keys },
+    values: Float32Array.from({ length: heads * queries * keys }, () => 4 * random.next() - 2),
+  };
+}
 
 /** Attentions of all forms, with what they read: by name. */
 export const attentions: readonly (readonly [string, PixelAttention, Attended])[] = [
@@ -126,6 +135,79 @@ export const attentions: readonly (readonly [string, PixelAttention, Attended])[
       ...{ key: { first: 1, step: 1 }, value: { first: 4, step: 5 } },
     },
     { channels: 19, sides: [7, 3] },
+  ],
+  [
+    'softmax with a bias',
+    { by: 'softmax', ...qkv(3, 8), ...whole, scale: 0.3, bias: bias(3, 30, 30) },
+    { channels: 72, sides: [5, 6] },
+  ],
+  [
+    'softmax with a bias of fewer keys',
+    { by: 'softmax', ...qkv(2, 6, 10), ...whole, scale: 0.3, bias: bias(2, 64, 16) },
+    { channels: 44, sides: [8, 8], fewer: 2 },
+  ],
+  [
+    'softmax with a bias, in patches',
+    { by: 'softmax', ...qkv(2, 6), ...whole, patch: [2, 2], scale: 0.3, bias: bias(2, 12, 12) },
+    { channels: 36, sides: [6, 8] },
+  ],
+  [
+    'softmax in windows',
+    {
+      by: 'softmax',
+      ...qkv(3, 8),
+      ...whole,
+      scale: 0.3,
+      windows: { extent: [4, 3], shift: [0, 0], apart: 0 },
+    },
+    { channels: 72, sides: [8, 9] },
+  ],
+  [
+    'softmax in shifted windows whose edges are apart, with a bias',
+    {
+      ...{ by: 'softmax', ...qkv(3, 7), ...whole, scale: 0.3, bias: bias(3, 49, 49) },
+      windows: { extent: [7, 7], shift: [3, 3], apart: -100 },
+    },
+    { channels: 63, sides: [14, 21] },
+  ],
+  [
+    'softmax in windows that are shifted in one direction',
+    {
+      by: 'softmax',
+      ...qkv(2, 5),
+      ...whole,
+      scale: 1,
+      windows: { extent: [8, 2], shift: [0, 1], apart: -2 },
+    },
+    { channels: 30, sides: [8, 8] },
+  ],
+  [
+    'softmax in one shifted window',
+    {
+      by: 'softmax',
+      ...qkv(1, 5),
+      ...whole,
+      scale: 1,
+      windows: { extent: [6, 4], shift: [2, 1], apart: 1.5 },
+    },
+    { channels: 15, sides: [6, 4] },
+  ],
+  [
+    'linear weights in shifted windows',
+    {
+      ...{ by: 'linear', ...qkv(2, 6, 9), patch: [1, 1], scale: 1, epsilon: 1e-3 },
+      windows: { extent: [3, 5], shift: [1, 2], apart: 0 },
+    },
+    { channels: 42, sides: [9, 10] },
+  ],
+  [
+    'a context in shifted windows',
+    {
+      ...{ by: 'context', heads: 2, depth: 1, width: 6, ...whole, scale: 2 },
+      ...{ key: { first: 0, step: 1 }, value: { first: 2, step: 6 } },
+      windows: { extent: [4, 4], shift: [2, 0], apart: 0 },
+    },
+    { channels: 14, sides: [8, 12] },
   ],
 ];
 

@@ -53,6 +53,11 @@ export interface InferAddon {
   /** `kind` 0: learned, by weight and bias; 1: salient, by rate. Returns the masker's number. */
   inferMasker(session: SessionHandle, kind: number, weight: Float32Array, bias: number, rate: number): number;
   /**
+   * Keeps what is added to an attention's products: heads, queries, keys; of a session of outlines only how many values that are.
+   * Returns its number.
+   */
+  inferBias(session: SessionHandle, values: Float32Array): number;
+  /**
    * Checks and keeps a program; returns its number. `accesses`, three numbers each: before which instruction
    * JavaScript reads (0) or writes (1) which map, or decides (2) which mask.
    * @throws FoveaError `bad-argument` when an instruction could reach outside its maps, or would read a value

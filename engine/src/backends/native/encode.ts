@@ -1,4 +1,5 @@
 import type { Convolution } from '../../network/network.js';
+import type { PixelBias } from '../../network/pixel-attention.js';
 import { accessesOf } from '../../program/accesses.js';
 import type {
   Decider,
@@ -57,6 +58,7 @@ export function normalisationValues({ normalisation }: Convolution): Float32Arra
 export interface PackedNumbers {
   convolution(convolution: Convolution): number;
   masker(decider: Decider): number;
+  bias(bias: PixelBias): number;
 }
 
 /** The run stops before instruction `at`. */
@@ -76,11 +78,12 @@ export interface EncodedProgram {
 
 /** Encodes a program for a native session, its maps assigned to buffers. */
 export function encodeProgram(program: Program, packed: PackedNumbers): EncodedProgram {
-  const { part, instructions, stops, convolutions, deciders } = encodePart(program);
+  const { part, instructions, stops, convolutions, deciders, biases } = encodePart(program);
   const at = new PartPlacer().place(part);
   const numbers = {
     convolutions: convolutions.map((convolution) => packed.convolution(convolution)),
     deciders: deciders.map((decider) => packed.masker(decider)),
+    biases: biases.map((bias) => packed.bias(bias)),
   };
   return {
     tables: joinParts([{ at, numbers }], program.input.id, program.output?.id),
@@ -104,6 +107,9 @@ interface PartWithMeaning {
   /** By the part's own numbers. */
   readonly convolutions: readonly Convolution[];
   readonly deciders: readonly Decider[];
+  readonly biases: readonly PixelBias[];
+  /** How many values each bias has. */
+  readonly biasCounts: readonly number[];
 }
 
 /**
@@ -188,6 +194,8 @@ export function encodePart(steps: EncodedSteps, givenMaps = 0, givenMasks = 0): 
     stops,
     convolutions: [...writer.convolutions.keys()],
     deciders: [...writer.deciders.keys()],
+    biases: [...writer.biases.keys()],
+    biasCounts: writer.biasCounts,
   };
 }
 

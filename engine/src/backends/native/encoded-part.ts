@@ -3,7 +3,7 @@ import type { Dtype } from '../../program/dtype.js';
 import type { ProgramTables } from './addon.js';
 
 /** What a word of a table may be the number of. */
-export type Referred = 'map' | 'mask' | 'region' | 'halo' | 'convolution' | 'decider' | 'order';
+export type Referred = 'map' | 'mask' | 'region' | 'halo' | 'convolution' | 'decider' | 'bias' | 'order';
 
 /** The words of a table that are numbers of something of the program: their positions, and of what each is. */
 export interface References {
@@ -13,7 +13,7 @@ export interface References {
 
 /** In the place of a number: nothing is referred to. */
 export const NONE = -1;
-export const INSTRUCTION_WORDS = 20;
+export const INSTRUCTION_WORDS = 25;
 /** What JavaScript does to a map, or to a mask, before an instruction. */
 export const access = { read: 0, write: 1, decide: 2 } as const;
 
@@ -124,6 +124,7 @@ export class PartPlacer {
 export interface SessionNumbers {
   readonly convolutions: ArrayLike<number>;
   readonly deciders: ArrayLike<number>;
+  readonly biases: ArrayLike<number>;
 }
 
 /**
@@ -206,7 +207,7 @@ export function joinParts(
 /** The program's number of something that a part refers to. */
 function numbersIn(
   { maps, masks, firstRegion, firstHalo, firstOrder }: PlacedPart,
-  { convolutions, deciders }: SessionNumbers,
+  { convolutions, deciders, biases }: SessionNumbers,
 ): (to: Referred, own: number) => number {
   return (to, own) => {
     switch (to) {
@@ -222,6 +223,8 @@ function numbersIn(
         return convolutions[own]!;
       case 'decider':
         return deciders[own]!;
+      case 'bias':
+        return biases[own]!;
       case 'order':
         return firstOrder + own;
     }

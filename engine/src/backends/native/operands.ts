@@ -1,7 +1,12 @@
 import type { AttentionPool } from '../../network/attention.js';
 import type { Convolution } from '../../network/network.js';
 import { mapStatistics } from '../../network/normalisation.js';
-import { pixelWeightings } from '../../network/pixel-attention.js';
+import {
+  biasCount,
+  type PixelAttention,
+  type PixelBias,
+  pixelWeightings,
+} from '../../network/pixel-attention.js';
 import { interpolations } from '../../network/sampling.js';
 import { haloOf, packedRegion } from '../../program/layout.js';
 import type {
@@ -49,6 +54,9 @@ export class OperandWriter {
   readonly references: { at: number[]; to: Referred[] } = { at: [], to: [] };
   readonly convolutions = new Map<Convolution, number>();
   readonly deciders = new Map<Decider, number>();
+  readonly biases = new Map<PixelBias, number>();
+  /** How many values each of them has. */
+  readonly biasCounts: number[] = [];
   /** Orders of the cells of masks, one behind the other. */
   readonly orders: number[] = [];
   #row = -INSTRUCTION_WORDS;
@@ -97,6 +105,14 @@ export class OperandWriter {
 
   decider(decider: Decider): this {
     return this.#refer('decider', numberIn(this.deciders, decider));
+  }
+
+  bias(attention: PixelAttention): this {
+    const { bias } = attention;
+    if (!bias) return this.#refer('bias', undefined);
+    const number = numberIn(this.biases, bias);
+    this.biasCounts[number] = biasCount(attention, bias);
+    return this.#refer('bias', number);
   }
 
   order(order: readonly number[] | undefined): this {
@@ -169,12 +185,14 @@ export function writeOperands(to: OperandWriter, operation: Exclude<Operation, S
     }
     case 'pixel-attention': {
       const { attention, query, key, value, destination } = operation;
-      const { by, heads, depth, width, scale, epsilon, patch } = attention;
+      const { by, heads, depth, width, scale, epsilon, patch, windows } = attention;
       to.map(query).map(key).map(value).map(destination);
       to.numbers([pixelWeightings.indexOf(by), heads, depth, width]);
       for (const channels of [attention.query ?? attention.key, attention.key, attention.value])
         to.number(channels.first).number(channels.step);
       to.number(bitsOf(scale)).number(bitsOf(epsilon)).numbers(patch);
+      to.numbers(windows?.extent ?? [0, 0]).numbers(windows?.shift ?? [0, 0]);
+      to.number(bitsOf(windows?.apart ?? 0)).bias(attention);
       return;
     }
     case 'multiply':

@@ -3,6 +3,8 @@ import { FoveaError } from '../../errors.js';
 import type { Mask } from '../../mask/mask.js';
 import { convolutionsOf } from '../../network/convolutions.js';
 import type { Convolution, Network } from '../../network/network.js';
+import type { PixelBias } from '../../network/pixel-attention.js';
+import { biasesOf } from '../../network/pixel-biases.js';
 import type { OrtTensor } from '../../onnxruntime.js';
 import type { AdaptiveBlock } from '../../primitives/network-lowering.js';
 import type { Profile } from '../../profile.js';
@@ -42,6 +44,7 @@ export class NativeSession implements Session {
   readonly #source: string;
   readonly #convolutions = new Map<Convolution, number>();
   readonly #maskers = new Map<string, number>();
+  readonly #biases = new Map<PixelBias, number>();
   readonly #programs: KeptPrograms<NativeProgram>;
   readonly #queue = new RunQueue();
   /** Copies of what foreign nodes read. */
@@ -89,6 +92,9 @@ export class NativeSession implements Session {
         );
         this.#convolutions.set(convolution, number);
       }
+      for (const { bias } of biasesOf(this.network)) {
+        if (!this.#biases.has(bias)) this.#biases.set(bias, this.#addon.inferBias(this.#handle, bias.values));
+      }
     } catch (error) {
       throw asFoveaError(error);
     }
@@ -97,6 +103,11 @@ export class NativeSession implements Session {
   /** The number of a convolution's packed weights. */
   convolution(convolution: Convolution): number {
     return this.#convolutions.get(convolution)!;
+  }
+
+  /** The number of what is added to an attention's products. */
+  bias(bias: PixelBias): number {
+    return this.#biases.get(bias)!;
   }
 
   /** The number of a masker that native code evaluates. */

@@ -131,7 +131,7 @@ class GraphWriter {
         const maps = { key: image(key), value: image(value), ...(query ? { query: image(query) } : {}) };
         this.#held.setImage(
           destination,
-          writePixelAttention(this.#values.graph, attention, maps, 'attended'),
+          writePixelAttention(this.#values.graph, attention, maps, 'attended', key.shape),
         );
         return;
       }

@@ -1,4 +1,6 @@
 import type { Convolution } from '../../network/network.js';
+import type { PixelAttention } from '../../network/pixel-attention.js';
+import { attentionText } from '../../network/pixel-biases.js';
 import type { ProgramMap, ProgramRegion } from '../../program/program.js';
 import type { Held } from './graph-writer.js';
 import { tileOf } from './lists.js';
@@ -37,6 +39,7 @@ export class PartKeys {
       if ('layout' in value) return mapText(value as ProgramMap);
       if ('pixels' in value) return regionText(value as ProgramRegion);
       if ('weight' in value) return `#${this.#convolutions.of(value as Convolution)}`;
+      if ('heads' in value) return attentionText(value as PixelAttention);
       return JSON.stringify(value);
     };
     const lines = operations.map(({ operation }) => {

@@ -1,4 +1,5 @@
-import type { HeadChannels, PixelAttention } from '../../network/network.js';
+import { type AttendedPixel, attendedPixels } from '../../network/attended-pixels.js';
+import { attendedPlaces, type HeadChannels, type PixelAttention } from '../../network/pixel-attention.js';
 import { type Shape, Tensor } from '../../tensor.js';
 
 /** What an attention over pixels reads; a context has no query. */
@@ -8,50 +9,57 @@ interface Attended {
   readonly value: Tensor;
 }
 
-/** Attention over pixels, image by image, head by head and pixel by pixel. */
+/** Attention over pixels, image by image, place by place, pixel by pixel and head by head. */
 export function attendPixels(
   attention: PixelAttention,
   { query, key, value }: Attended,
   shape: Shape,
 ): Tensor {
-  const { heads, depth, width, patch } = attention;
+  const { heads, depth, width } = attention;
   const output = Tensor.zeros(shape);
-  const [N, H, W, C] = shape;
-  const seen = placesIn(patch, key.shape);
+  const [N, , , C] = shape;
   for (let n = 0; n < N; n++) {
-    for (let y = 0; y < H; y++) {
-      for (let x = 0; x < W; x++) {
-        const keys = seen(n, y % patch[0], x % patch[1]);
-        const pixel = (n * H + y) * W + x;
+    for (let place = 0; place < attendedPlaces(attention, key.shape); place++) {
+      const keys = attendedPixels(attention, key.shape, place);
+      const seen = keys.map((pixel) => pixelAt(key, n, pixel));
+      attendedPixels(attention, shape, place).forEach((asking, position) => {
+        const pixel = pixelAt(output, n, asking);
+        const added = addedTo(attention, asking, position, keys);
         for (let head = 0; head < heads; head++) {
           const row = query && attention.query && headRow(query, pixel, attention.query, head, depth);
           const weights = weigh(
             attention,
             row,
-            keys.map((at) => headRow(key, at, attention.key, head, depth)),
+            seen.map((at) => headRow(key, at, attention.key, head, depth)),
+            (i) => added(head, i),
           );
           for (let c = 0; c < width; c++) {
             let sum = 0;
             const from = attention.value.first + head * attention.value.step + c;
-            keys.forEach((at, i) => {
+            seen.forEach((at, i) => {
               sum += weights[i]! * value.data[at * value.shape[3] + from]!;
             });
             output.data[pixel * C + head * width + c] = sum;
           }
         }
-      }
+      });
     }
   }
   return output;
 }
 
-/** The pixels at one place of every patch of an image. */
-function placesIn([height, width]: readonly [number, number], [, H, W]: Shape) {
-  return (n: number, top: number, left: number): number[] => {
-    const places: number[] = [];
-    for (let y = top; y < H; y += height)
-      for (let x = left; x < W; x += width) places.push((n * H + y) * W + x);
-    return places;
+const pixelAt = ({ shape: [, H, W] }: Tensor, n: number, { y, x }: AttendedPixel) => (n * H + y) * W + x;
+
+/** What is added to the products of a query, which is the `position`-th of those that see each other. */
+function addedTo(
+  { bias, windows }: PixelAttention,
+  query: AttendedPixel,
+  position: number,
+  keys: readonly AttendedPixel[],
+): (head: number, key: number) => number {
+  return (head, key) => {
+    const placed = bias ? bias.values[(head * bias.queries + position) * bias.keys + key]! : 0;
+    return windows && keys[key]!.edge !== query.edge ? placed + windows.apart : placed;
   };
 }
 
@@ -67,11 +75,15 @@ function headRow(
   return data.subarray(from, from + channels);
 }
 
-/** What the values of keys are multiplied with for one query. */
+/**
+ * What the values of keys are multiplied with for one query.
+ * @param added to the products with each of the keys
+ */
 function weigh(
   { by, scale, epsilon }: PixelAttention,
   query: Float32Array | undefined,
   keys: readonly Float32Array[],
+  added: (key: number) => number,
 ): number[] {
   const positive = (value: number) => Math.max(0, value);
   const dot = (key: Float32Array, of: (value: number) => number) =>
@@ -81,7 +93,7 @@ function weigh(
     const total = products.reduce((sum, product) => sum + product, epsilon);
     return products.map((product) => product / total);
   }
-  const products = keys.map((key) => scale * dot(key, (value) => value));
+  const products = keys.map((key, i) => scale * dot(key, (value) => value) + added(i));
   const most = products.reduce((largest, product) => Math.max(largest, product), Number.NEGATIVE_INFINITY);
   const powers = products.map((product) => Math.exp(product - most));
   const total = powers.reduce((sum, power) => sum + power, 0);

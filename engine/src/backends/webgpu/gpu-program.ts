@@ -1,4 +1,5 @@
 import type { Block, Convolution, Network } from '../../network/network.js';
+import type { PixelBias } from '../../network/pixel-attention.js';
 import type { LoweredNetwork } from '../../plan/lower.js';
 import type { Plan } from '../../plan/plan.js';
 import { planBuffers } from '../../program/buffers.js';
@@ -53,6 +54,8 @@ export interface ResidentNetwork {
   readonly network: Network;
   /** A convolution's packed weights. */
   weights(convolution: Convolution): GPUBuffer;
+  /** What is added to an attention's products. */
+  bias(bias: PixelBias): GPUBuffer;
   /** The same for Winograd's algorithm; made when they are asked for. */
   transformed(convolution: Convolution): GPUBuffer;
   /** Weights of a block's learned masker, its bias behind them. */
@@ -187,6 +190,7 @@ export class GpuProgram {
       if (typeof use === 'string') return shared[use];
       if ('map' in use) return maps[bufferOf[use.map.id]!]!;
       if ('transformed' in use) return resident.transformed(use.transformed);
+      if ('bias' in use) return resident.bias(use.bias);
       return 'masker' in use ? resident.masker(use.masker) : resident.weights(use.convolution);
     };
     const bind = async (launch: Launch, number: number): Promise<Dispatch> => {

@@ -1,4 +1,5 @@
 import type { Block, Convolution } from '../../network/network.js';
+import type { PixelBias } from '../../network/pixel-attention.js';
 import type { Owner, ProgramMap, ProgramRegion } from '../../program/program.js';
 import type { Work } from '../../program/work.js';
 import type { ScriptedOperation } from '../scripted.js';
@@ -28,7 +29,9 @@ export type BufferUse =
   | { readonly convolution: Convolution }
   /** Its weights as Winograd's algorithm reads them. */
   | { readonly transformed: Convolution }
-  | { readonly masker: Block };
+  | { readonly masker: Block }
+  /** What is added to an attention's products. */
+  | { readonly bias: PixelBias };
 
 /** How many workgroups a launch has: known beforehand, or from the count of a list. */
 export type Workgroups =

@@ -1,5 +1,7 @@
 import { convolutionsOf } from '../../network/convolutions.js';
 import { type Block, blocksOf, type Convolution, type Network } from '../../network/network.js';
+import type { PixelBias } from '../../network/pixel-attention.js';
+import { biasesOf } from '../../network/pixel-biases.js';
 import type { Program } from '../../program/program.js';
 import type { Shape } from '../../tensor.js';
 import { KeptPrograms } from '../kept-programs.js';
@@ -20,6 +22,7 @@ export class Resident implements ResidentNetwork {
   readonly #weights = new Map<Convolution, GPUBuffer>();
   readonly #transformed = new Map<Convolution, GPUBuffer>();
   readonly #maskers = new Map<Block, GPUBuffer>();
+  readonly #biases = new Map<PixelBias, GPUBuffer>();
   /** Buffers of maps, the largest first; all programs use the same, for only one runs at a time. */
   readonly #maps: GPUBuffer[] = [];
   readonly #queries: QuerySets;
@@ -63,6 +66,10 @@ export class Resident implements ResidentNetwork {
         const bytes = storedBytes(packed, device.precision);
         this.#weights.set(convolution, this.#filled(`the weights of ${convolution.name}`, bytes));
       }
+      for (const { name, bias } of biasesOf(network)) {
+        if (this.#biases.has(bias)) continue;
+        this.#biases.set(bias, this.#filled(`the bias of ${name}`, Float32Array.from(bias.values).buffer));
+      }
       for (const block of blocksOf(network)) {
         const { masker } = block;
         if (!masker) continue;
@@ -88,6 +95,10 @@ export class Resident implements ResidentNetwork {
 
   masker(block: Block): GPUBuffer {
     return this.#maskers.get(block)!;
+  }
+
+  bias(bias: PixelBias): GPUBuffer {
+    return this.#biases.get(bias)!;
   }
 
   timer(passes: number): Promise<PassTimer | undefined> {
@@ -120,7 +131,8 @@ export class Resident implements ResidentNetwork {
   destroy(): void {
     this.#freeShared();
     this.#queries.destroy();
-    for (const buffer of [...this.#weights.values(), ...this.#maskers.values()]) buffer.destroy();
+    for (const kept of [this.#weights, this.#maskers, this.#biases])
+      for (const buffer of kept.values()) buffer.destroy();
   }
 
   /** Frees what programs share and is made with them, of which some may be of no use where memory ran out; and all programs. */

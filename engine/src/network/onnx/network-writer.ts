@@ -13,6 +13,7 @@ import {
 import { attendedMaps } from '../pixel-attention.js';
 import { windowOf } from '../projection-pool.js';
 import { paddingOn, padsAlikeAtAnySize } from '../shapes.js';
+import type { NetworkShapes } from '../walk.js';
 import type { GraphBuilder } from './builder.js';
 import { changed } from './changed.js';
 import { ModelProtoSchema } from './generated/onnx_pb.js';
@@ -28,6 +29,8 @@ export interface WriterOptions {
   readonly head?: 'flatten' | 'reshape';
   /** Rank of a foreign node's output, where it is known. */
   readonly rankOf?: (value: string) => 2 | 4 | undefined;
+  /** Extents of the network's values, where the image's size is known. */
+  readonly shapes?: NetworkShapes['values'];
 }
 
 /** What a batch norm has of each channel, in the order of its inputs. */
@@ -129,7 +132,9 @@ export class NetworkWriter {
           node.attention,
           node.inputs.map((name) => this.map(name)),
         );
-        const attended = writePixelAttention(this.graph, node.attention, maps, pathOf(node.name));
+        const { key } = attendedMaps(node.attention, node.inputs);
+        const size = this.options.shapes?.get(key);
+        const attended = writePixelAttention(this.graph, node.attention, maps, pathOf(node.name), size);
         this.define(node.output, attended, 4);
         return;
       }

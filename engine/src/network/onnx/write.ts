@@ -2,7 +2,7 @@ import { expectArgument, expectOptions, type Kinds } from '../../arguments/expec
 import { aCount, aFlag, aNetwork, anObject, aSize, aText, either, oneOf } from '../../arguments/kinds.js';
 import { FoveaError } from '../../errors.js';
 import { convolutionsOf } from '../convolutions.js';
-import type { Network } from '../network.js';
+import type { Network, NetworkNode } from '../network.js';
 import { withPaddings } from '../padded.js';
 import { networkShapes } from '../walk.js';
 import { type Domain, GraphBuilder } from './builder.js';
@@ -90,7 +90,6 @@ function write(given: Network, options: OnnxOptions & StorageOptions): OnnxFiles
   const network = withAmounts(given, size);
   const graph = new GraphBuilder(options, opsetOf(network), domainsOf(network));
   const rankOf = foreignRanks(given);
-  const writer = new NetworkWriter(graph, { head, rankOf, ...(batchNorm ? { batchNorm } : {}) });
   const extent = (name: string, value: number | 'dynamic'): Extent => {
     if (value === 'dynamic') return name;
     if (Number.isSafeInteger(value) && value >= 1) return value;
@@ -106,6 +105,15 @@ function write(given: Network, options: OnnxOptions & StorageOptions): OnnxFiles
     extent('height', sides.height),
     extent('width', sides.width),
   ]);
+  const shapes =
+    size !== 'dynamic' && network.nodes.some(needsSize)
+      ? networkShapes(network, { batch: 1, ...size }).values
+      : undefined;
+  const writer = new NetworkWriter(graph, {
+    ...{ head, rankOf },
+    ...(batchNorm ? { batchNorm } : {}),
+    ...(shapes ? { shapes } : {}),
+  });
   writer.define(network.input, network.input, 4);
   for (const node of network.nodes) writer.node(node);
   const property = maskers ? maskerProperty(network) : undefined;
@@ -126,6 +134,11 @@ function withAmounts(network: Network, size: Exclude<OnnxOptions['size'], undefi
     `"${name}" is padded by its input's size beside a dilation of ${dilation.join('x')} and a stride of ${stride.join('x')}, ` +
       'which onnxruntime takes in amounts only: a size of numbers is accepted, "dynamic" is not',
   );
+}
+
+/** Whether what is written of a node depends on the image's size: what tells the edges of shifted windows apart. */
+function needsSize(node: NetworkNode): boolean {
+  return node.kind === 'pixel-attention' && (node.attention.windows?.apart ?? 0) !== 0;
 }
 
 /** The operator set to write: that of the network's foreign pieces, as their operators are copied. */

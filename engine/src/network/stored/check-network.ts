@@ -2,9 +2,9 @@ import { FoveaError } from '../../errors.js';
 import { isActivation } from '../activation.js';
 import { type Attention, type AttentionRole, fitsChannels } from '../attention.js';
 import { LONGEST_BRANCH } from '../longest-branch.js';
-import type { Convolution, Interpolation, Network, NetworkNode, PixelAttention } from '../network.js';
+import type { Convolution, Interpolation, Network, NetworkNode } from '../network.js';
 import { isEpsilon, mapStatistics } from '../normalisation.js';
-import { attendedInputs, pixelAttentionFault } from '../pixel-attention.js';
+import { attendedInputs, biasCount, type PixelAttention, pixelAttentionFault } from '../pixel-attention.js';
 import { interpolations } from '../sampling.js';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -195,15 +195,27 @@ class Checker {
   }
 
   private pixelAttention(node: Fields, at: string): void {
-    const { query, key, value, patch, ...numbers } = this.object(node.attention, `${at}: attention`);
+    const { query, key, value, patch, windows, bias, ...numbers } = this.object(
+      node.attention,
+      `${at}: attention`,
+    );
     for (const [name, read] of Object.entries({ key, value, ...(query === undefined ? {} : { query }) }))
       this.object(read, `${at}: ${name}`);
     this.wholes(patch, `${at}: patch`, 2, 1);
+    if (windows !== undefined) {
+      const { extent, shift, apart } = this.object(windows, `${at}: windows`);
+      this.wholes(extent, `${at}: windows.extent`, 2, 1);
+      this.wholes(shift, `${at}: windows.shift`, 2, 0);
+      this.that(typeof apart === 'number', `${at}: windows.apart ${shown(apart)}`);
+    }
+    if (bias !== undefined) this.object(bias, `${at}: bias`);
     for (const name of ['scale', 'epsilon'])
       this.that(typeof numbers[name] === 'number', `${at}: ${name} ${shown(numbers[name])}`);
     const attention = node.attention as PixelAttention;
     const fault = pixelAttentionFault(attention);
     this.that(fault === undefined, `${at}: ${fault}`);
+    if (attention.bias)
+      this.array(attention.bias.values, `${at}: bias`, biasCount(attention, attention.bias));
     const { length } = node.inputs as readonly unknown[];
     this.that(length === attendedInputs(attention), `${at}: ${length} inputs`);
   }

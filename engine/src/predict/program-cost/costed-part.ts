@@ -17,6 +17,8 @@ export interface CostedPart {
   /** The geometry of each convolution, as the addon takes it, by the part's own number. */
   readonly convolutions: readonly Int32Array[];
   readonly deciders: number;
+  /** How many values each bias of an attention has, by the part's own number. */
+  readonly biases: readonly number[];
   /** Their owners' nodes count from the part's first. */
   readonly steps: readonly Step[];
   /** FLOPs and bytes, by step: what a search does without. */
@@ -74,12 +76,13 @@ export function costedPart(
   givenMaps = 0,
   givenMasks = 0,
 ): CostedPart {
-  const { part, convolutions, deciders } = encodePart(program, givenMaps, givenMasks);
+  const { part, convolutions, deciders, biasCounts } = encodePart(program, givenMaps, givenMasks);
   let terms: TermTable | undefined;
   return {
     encoded: part,
     convolutions: convolutions.map(geometryWords),
     deciders: deciders.length,
+    biases: biasCounts,
     steps: program.steps,
     terms: () => {
       terms ??= termTable(program.steps.map(({ operations }) => operations.flatMap(workOf)));

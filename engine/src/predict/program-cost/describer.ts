@@ -46,6 +46,7 @@ export class Describer {
   readonly #addon: InferAddon = inferAddon();
   readonly #session: SessionHandle;
   readonly #outlines = new Map<string, number>();
+  readonly #biases = new Map<number, number>();
   readonly #masker: number;
   readonly #counts = new Room();
   readonly #rows = new Room();
@@ -118,10 +119,21 @@ export class Describer {
         convolutions: part.convolutions.map((geometry) => this.#outline(geometry)),
         // Any rule takes the same time.
         deciders: new Int32Array(part.deciders).fill(this.#masker),
+        biases: part.biases.map((count) => this.#bias(count)),
       };
       this.#numbers.set(part, numbers);
     }
     return numbers;
+  }
+
+  /** Of a bias only the number of values matters. */
+  #bias(count: number): number {
+    let number = this.#biases.get(count);
+    if (number === undefined) {
+      number = this.#addon.inferBias(this.#session, new Float32Array(count));
+      this.#biases.set(count, number);
+    }
+    return number;
   }
 
   /** Convolutions of one geometry are packed alike. */

@@ -1,5 +1,5 @@
-import type { PixelAttention } from '../../network/network.js';
-import { attendedOutput, pixelWeightings } from '../../network/pixel-attention.js';
+import { attendedOutput, type PixelAttention, pixelWeightings } from '../../network/pixel-attention.js';
+import type { Shape } from '../../tensor.js';
 import type { Tape, Value } from './tape.js';
 
 /** What an attention over pixels reads; a context has no query. */
@@ -17,18 +17,10 @@ export function attendPixels(tape: Tape, attention: PixelAttention, { query, key
     attendedOutput(attention, shapes),
     read.some(({ learned }) => learned),
   );
-  const { by, heads, depth, width, patch, scale, epsilon } = attention;
-  const [N, height, columns, channels] = read[0].shape;
-  const places = [attention.query ?? attention.key, attention.key, attention.value];
-  const dims = [
-    ...[N, height, columns, channels, ...key.shape.slice(1), value.shape[3]],
-    ...[pixelWeightings.indexOf(by), heads, depth, width],
-    ...places.flatMap(({ first, step }) => [first, step]),
-    ...patch,
-  ];
-  const numbers = Float32Array.of(scale, epsilon);
+  const dims = attendedDims(attention, { query: read[0].shape, key: key.shape, value: value.shape });
+  const constants = attendedConstants(attention);
   const arrays = read.map(({ array }) => array);
-  tape.emit('pixel-attention', dims, ...arrays, numbers, output.array);
+  tape.emit('pixel-attention', dims, ...arrays, ...constants, output.array);
   tape.onBackward(() => {
     const slope = tape.takeSlope(output);
     if (!slope) return;
@@ -42,7 +34,7 @@ export function attendPixels(tape: Tape, attention: PixelAttention, { query, key
       into.set(input.array, gradient);
       return gradient;
     });
-    tape.emit('pixel-attention-dx', [...dims, ...clears], slope, ...arrays, numbers, ...gradients);
+    tape.emit('pixel-attention-dx', [...dims, ...clears], slope, ...arrays, ...constants, ...gradients);
     tape.give(slope);
     for (const [array, gradient] of into) {
       const input = read.find((each) => each.array === array)!;
@@ -51,4 +43,24 @@ export function attendPixels(tape: Tape, attention: PixelAttention, { query, key
     }
   });
   return output;
+}
+
+/** The sizes that the operations `pixel-attention` and, before those that it adds, `pixel-attention-dx` take. */
+export function attendedDims(
+  attention: PixelAttention,
+  { query, key, value }: Readonly<Record<'query' | 'key' | 'value', Shape>>,
+): number[] {
+  const { by, heads, depth, width, patch, windows, bias } = attention;
+  const places = [attention.query ?? attention.key, attention.key, attention.value];
+  return [
+    ...[...query, ...key.slice(1), value[3]],
+    ...[pixelWeightings.indexOf(by), heads, depth, width],
+    ...places.flatMap(({ first, step }) => [first, step]),
+    ...[...patch, ...(windows?.extent ?? [0, 0]), ...(windows?.shift ?? [0, 0]), bias ? 1 : 0],
+  ];
+}
+
+/** What both operations read besides maps: numbers, and the bias or nothing. */
+export function attendedConstants({ scale, epsilon, windows, bias }: PixelAttention): Float32Array[] {
+  return [Float32Array.of(scale, epsilon, windows?.apart ?? 0), bias?.values ?? new Float32Array(0)];
 }

@@ -90,6 +90,7 @@ class Session {
     const encoded: EncodedProgram = encodeProgram(program.lowered, {
       convolution: (convolution) => this.#numbers.get(convolution)!,
       masker: () => 0,
+      bias: () => 0,
     });
     const number = this.#addon.inferProgram(this.#handle, ...encoded.tables);
     const { input } = program.lowered;

@@ -48,13 +48,16 @@ import {
   mapScalesKernel,
   scaleMapKernel,
 } from '../../../../engine/src/backends/webgpu/kernels/normalise-map.js';
-import { attendedKernels } from '../../../../engine/src/backends/webgpu/kernels/pixel-attention.js';
+import {
+  type AttendedForm,
+  attendedKernels,
+} from '../../../../engine/src/backends/webgpu/kernels/pixel-attention.js';
 import type { Epilogue, Residual } from '../../../../engine/src/backends/webgpu/kernels/rows.js';
 import { salientKernel } from '../../../../engine/src/backends/webgpu/kernels/salient.js';
 import { gridKernel, windowKernel } from '../../../../engine/src/backends/webgpu/kernels/windows.js';
 import { winogradKernel } from '../../../../engine/src/backends/webgpu/kernels/winograd.js';
 import { plainActivations } from '../../../../engine/src/network/activation.js';
-import { pixelWeightings } from '../../../../engine/src/network/pixel-attention.js';
+import { type PixelWeighting, pixelWeightings } from '../../../../engine/src/network/pixel-attention.js';
 
 const activations = [...plainActivations, 'leaky-relu'] as const;
 const residuals: readonly Residual[] = ['none', 'own', 'overwritten'];
@@ -117,6 +120,20 @@ export interface Limited {
 /** What WebGPU promises. */
 const PROMISED = 16_384;
 
+/** What attention over pixels may be like: edges are told apart in windows alone, and by softmax, as a bias is. */
+function formsOf(by: PixelWeighting): AttendedForm[] {
+  const either = by === 'softmax' ? [true, false] : [false];
+  return [true, false].flatMap((aligned) =>
+    [true, false].flatMap((windows) =>
+      either.flatMap((bias) =>
+        either
+          .filter((apart) => windows || !apart)
+          .map((apart): AttendedForm => ({ aligned, windows, apart, bias })),
+      ),
+    ),
+  );
+}
+
 /** Every kernel that the backend makes, in all its forms, but for the sizes of fusions, of which there are some. */
 export function everyKernel(precision: Precision): readonly Limited[] {
   const of = (kernels: readonly Kernel[]) => kernels.map((kernel) => ({ kernel, bytes: PROMISED }));
@@ -137,7 +154,7 @@ export function everyKernel(precision: Precision): readonly Limited[] {
       ...[...activations, 'prelu' as const].map((activation) => normaliseKernel(activation)),
       channelMomentsKernel,
       ...pixelWeightings.flatMap((by) =>
-        [true, false].flatMap((aligned) => Object.values(attendedKernels(by, aligned)) as Kernel[]),
+        formsOf(by).flatMap((form) => Object.values(attendedKernels(by, form)) as Kernel[]),
       ),
       ...[true, false].flatMap((either) => [
         mapScalesKernel(either),

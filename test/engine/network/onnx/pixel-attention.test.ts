@@ -7,12 +7,14 @@ import { attending, attentions } from '../../support/attending.js';
 import { agrees, conv, densely, floats, model } from '../../support/onnx-graphs.js';
 import { randomImages, relativeError } from '../../support/small-network.js';
 import {
+  edgesApart,
   linear,
   normalised,
   reshape,
   type Spelling,
   transformer,
   transpose,
+  windowed,
   withClassToken,
   withoutToken,
   withToken,
@@ -205,6 +207,49 @@ describe('attention over pixels that a file spells out', () => {
     await agrees(between(8, 8, build), 'tokens-first');
   });
 
+  it('has a bias of positions', async () => {
+    const build = (g: GraphBuilder, x: string) => {
+      const rows = transpose(g, reshape(g, x, -1, 2, 4, 64), 0, 1, 3, 2);
+      const products = g.node('MatMul', [rows, transpose(g, rows, 0, 1, 3, 2)]);
+      // Pixels of the second product come column by column.
+      const columns = transpose(g, reshape(g, rows, -1, 2, 8, 8, 4), 0, 1, 3, 2, 4);
+      const turned = reshape(g, columns, -1, 2, 64, 4);
+      const mixed = g.node('MatMul', [turned, transpose(g, rows, 0, 1, 3, 2)]);
+      const heard = (product: string, bias: string, values: string) =>
+        g.node('MatMul', [g.node('Softmax', [g.node('Add', [product, bias])], { axis: -1 }), values]);
+      const first = heard(products, floats(g, 2, 64, 64), rows);
+      const second = heard(mixed, floats(g, 64, 64), rows);
+      const inRows = transpose(g, reshape(g, second, -1, 2, 8, 8, 4), 0, 1, 3, 2, 4);
+      const sum = g.node('Add', [first, reshape(g, inRows, -1, 2, 64, 4)]);
+      return reshape(g, transpose(g, sum, 0, 1, 3, 2), -1, 8, 8, 8);
+    };
+    const network = await agrees(between(8, 8, build), 'biased');
+    expect(kinds(network)).not.toContain('foreign');
+    expect(attentionsOf(network).map(({ attention: { bias } }) => bias?.values.length)).toEqual([
+      2 * 64 * 64,
+      2 * 64 * 64,
+    ]);
+    const other = randomImages({ ...network, inputShape: { channels: 3, height: 4, width: 16 } }, 1);
+    await expect(run(network, other)).resolves.toBeDefined();
+    const more = randomImages({ ...network, inputShape: { channels: 3, height: 8, width: 10 } }, 1);
+    await expect(run(network, more)).rejects.toThrow('a bias of 64 queries and 64 keys on 80 and 80');
+  });
+
+  it.each([
+    ['in windows', 0, undefined],
+    ['in shifted windows', 3, edgesApart(3, -100)],
+    ['in shifted windows whose edges are not told apart', 2, undefined],
+  ])('is %s, and linear layers are blocks', async (name, shift, told) => {
+    const build = (g: GraphBuilder, x: string) => windowed(g, x, 8, 2, shift, told);
+    const network = await agrees(between(8, 8, build), name.replaceAll(' ', '-'));
+    expect(kinds(network)).not.toContain('foreign');
+    expect(attentionsOf(network)[0]?.attention).toMatchObject({
+      windows: { extent: [4, 4], shift: [shift, shift], apart: told ? -100 : 0 },
+      bias: { queries: 16, keys: 16 },
+    });
+    expect(blocksOf(network).filter(({ adaptive }) => adaptive)).toHaveLength(1);
+  });
+
   it.each<[string, (g: GraphBuilder, x: string) => string]>([
     [
       'weights over heads',
@@ -215,12 +260,15 @@ describe('attention over pixels that a file spells out', () => {
         return reshape(g, transpose(g, heard, 0, 1, 3, 2), -1, 8, 8, 8);
       },
     ],
+    ['windows with a mask that tells no edges apart', (g, x) => windowed(g, x, 8, 2, 2, edgesApart(1, -100))],
+    ['a bias of heads and windows', (g, x) => windowed(g, x, 8, 2, 0, edgesApart(2, -100))],
     [
-      'a bias of positions',
+      'a bias that is no number',
       (g, x) => {
         const rows = transpose(g, reshape(g, x, -1, 2, 4, 64), 0, 1, 3, 2);
         const products = g.node('MatMul', [rows, transpose(g, rows, 0, 1, 3, 2)]);
-        const biased = g.node('Add', [products, floats(g, 2, 64, 64)]);
+        const before = Float32Array.from({ length: 64 * 64 }, (_, i) => (i % 64 > i / 64 ? -Infinity : 0));
+        const biased = g.node('Add', [products, g.floats('causal', [64, 64], before)]);
         const heard = g.node('MatMul', [g.node('Softmax', [biased], { axis: -1 }), rows]);
         return reshape(g, transpose(g, heard, 0, 1, 3, 2), -1, 8, 8, 8);
       },

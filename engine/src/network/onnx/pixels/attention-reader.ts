@@ -1,13 +1,47 @@
-import type { PixelAttention } from '../../network.js';
+import type { PixelAttention } from '../../pixel-attention.js';
 import { type GraphNode, intOf, intsOf } from '../graph.js';
+import { dimsOf, floatTensor, isFloatType } from '../tensor.js';
+import type { Added } from './added-products.js';
 import { attentionOperator } from './attention-operator.js';
 import { matchAttention, type Weighing } from './match-attention.js';
 import type { PixelGraph } from './pixel-graph.js';
-import { countsOf, isPlain, type PixelView } from './pixel-view.js';
+import { countsOf, isPlain, type PixelView, reshaped } from './pixel-view.js';
 
 /** Operators that make attention of views of pixels: products of matrices, and what makes weights of them. */
 export class AttentionReader {
   constructor(private readonly graph: PixelGraph) {}
+
+  /** A constant added to products. */
+  added(node: GraphNode): boolean {
+    const [a, b] = node.inputs as [string, string];
+    const product = this.graph.products.get(a) ?? this.graph.products.get(b);
+    const values = this.graph.constants.get(a) ?? this.graph.constants.get(b);
+    const dims = this.graph.dims(node.outputs[0]!);
+    if (node.op !== 'Add' || !product || product.softened || !values || !isFloatType(values.dataType))
+      return false;
+    const own = dimsOf(values);
+    const rank = product.left.dimensions.length;
+    if (dims?.length !== rank || own.length > rank) return false;
+    const all = [...Array.from({ length: rank - own.length }, () => 1), ...own];
+    const added: Added = { values, dims: all, outer: product.left.dimensions.slice(0, -2) };
+    this.graph.products.set(node.outputs[0]!, { ...product, added: [...product.added, added] });
+    return true;
+  }
+
+  /** Products whose extents before the last two are cut or joined in another way. */
+  renamed(node: GraphNode): boolean {
+    const product = this.graph.products.get(node.inputs[0]!);
+    const dims = this.graph.dims(node.outputs[0]!);
+    if (!product || !dims || dims.length < 2) return false;
+    const [outer, rows, columns] = [dims.slice(0, -2), dims.at(-2)!, dims.at(-1)!];
+    const [leftCounts, rightCounts] = [countsOf(product.left), countsOf(product.right)];
+    if (leftCounts.at(-2) !== rows || rightCounts.at(-1) !== columns) return false;
+    const left = reshaped(product.left, [...outer, rows, leftCounts.at(-1)!]);
+    const right = reshaped(product.right, [...outer, rightCounts.at(-2)!, columns]);
+    if (!left || !right) return false;
+    this.graph.products.set(node.outputs[0]!, { ...product, left, right });
+    return true;
+  }
 
   /** The columns of values, or the last one, of what queries and keys weigh. */
   columns(node: GraphNode): boolean {
@@ -51,17 +85,17 @@ export class AttentionReader {
       this.graph.products.get(b),
     ];
     if (weights?.softened && right && isPlain(right)) {
-      const { left: query, right: key, scale } = weights;
+      const { left: query, right: key, scale, added } = weights;
       if (query.positive || key.positive || query.one || key.one) return false;
       const how = { by: 'softmax', scale: scale * query.scale * key.scale, epsilon: 0 } as const;
-      return this.#attend(node, { query, key, value: right }, how);
+      return this.#attend(node, { query, key, value: right }, how, added);
     }
     if (weights || !left) return false;
     if (right) {
-      this.graph.products.set(output, { left, right, scale: 1, softened: false });
+      this.graph.products.set(output, { left, right, scale: 1, added: [], softened: false });
       return true;
     }
-    if (!product || product.softened || product.scale !== 1) return false;
+    if (!product || product.softened || product.scale !== 1 || product.added.length > 0) return false;
     this.graph.weighed.set(output, { query: left, product, part: 'all', epsilon: 0 });
     return true;
   }
@@ -102,7 +136,7 @@ export class AttentionReader {
       return true;
     }
     const product = this.graph.products.get(name);
-    if (!product || factor === undefined || product.softened) return false;
+    if (!product || factor === undefined || product.softened || product.added.length > 0) return false;
     this.graph.products.set(output, { ...product, scale: product.scale * factor });
     return true;
   }
@@ -114,7 +148,7 @@ export class AttentionReader {
     if (!key || !value || axes?.length !== 1 || intOf(node, 'keepdims', 1) !== 1) return false;
     if (axes[0] !== -1 && axes[0] !== value.dimensions.length - 1) return false;
     const how = { by: 'context', scale: key.scale, epsilon: 0 } as const;
-    const found = matchAttention({ key, value }, how);
+    const found = matchAttention({ key, value }, how, [], this.graph.budget);
     if (!found) return false;
     this.graph.sums.set(node.outputs[0]!, this.#attended(node, [key.map, value.map], found));
     return true;
@@ -124,8 +158,9 @@ export class AttentionReader {
     node: GraphNode,
     views: { readonly query: PixelView; readonly key: PixelView; readonly value: PixelView },
     how: Weighing,
+    added: readonly Added[] = [],
   ): boolean {
-    const found = matchAttention(views, how);
+    const found = matchAttention(views, how, added, this.graph.budget);
     return found
       ? this.graph.define(
           node,
@@ -140,7 +175,11 @@ export class AttentionReader {
     { attention, output }: { readonly attention: PixelAttention; readonly output: Omit<PixelView, 'map'> },
   ): PixelView {
     const map = this.graph.fresh(node.outputs[0]!);
-    this.graph.put(attentionOperator(node.name, maps, map, attention));
+    const { bias } = attention;
+    const constants = bias
+      ? [this.graph.constant(node.outputs[0]!, floatTensor('', [bias.values.length], bias.values))]
+      : [];
+    this.graph.put(attentionOperator(node.name, [...maps, ...constants], map, attention));
     this.graph.replaced.add(node);
     this.graph.attentions++;
     return { ...output, map };

@@ -1,6 +1,13 @@
-import type { HeadChannels, PixelAttention, PixelWeighting } from '../../network.js';
-import { pixelAttentionProblem } from '../../pixel-attention.js';
-import { type Digit, type Dimension, type PixelView, sameDimension } from './pixel-view.js';
+import {
+  type HeadChannels,
+  type PixelAttention,
+  type PixelWeighting,
+  type PixelWindows,
+  pixelAttentionProblem,
+} from '../../pixel-attention.js';
+import type { Budget } from '../budget.js';
+import { type Added, withAdded } from './added-products.js';
+import { type Digit, type Dimension, isRolled, type PixelView, sameDimension } from './pixel-view.js';
 
 /** What an attention's matrices are of; keys are turned, their channels before the pixels. */
 export interface AttendedViews {
@@ -26,13 +33,16 @@ export interface Weighing {
  * The attention that matrices of pixels make: queries `[…, pixels, channels]`, keys `[…, channels, pixels]` and values
  * `[…, pixels, channels]`, or of a context keys `[…, pixels]` and values `[…, pixels]`, the rest of whose extents are heads,
  * channels, and places in patches.
+ * @param added to the products
  * @returns undefined where it is none that a node computes
  */
 export function matchAttention(
   { query, key, value }: AttendedViews,
   weighing: Weighing,
+  added: readonly Added[],
+  budget: Budget,
 ): MatchedAttention | undefined {
-  const matcher = new Matcher();
+  const matcher = new Matcher(value);
   const rank = value.dimensions.length;
   if (key.dimensions.length !== rank || (query && query.dimensions.length !== rank)) return undefined;
   const outer = query ? rank - 2 : rank - 1;
@@ -53,18 +63,27 @@ export function matchAttention(
       matcher.inHead(values[rank - 1]!, 'width'));
   if (!fits || !inner || !sameDimension(seenByKeys, seenByValues)) return undefined;
   const { heads, depth, width, patch } = matcher;
+  // A map that is one window is cut nowhere.
+  const all = isRolled(value) && patch.join() === '1,1' ? windowOf(value) : undefined;
+  const windows = matcher.windows ?? all;
   if (!matcher.seesAll(seenByKeys, key) || (query && !matcher.seesAll(queries![rank - 2]!, query)))
     return undefined;
+  // Windows may be shifted; other pixels stand where the map has them.
+  const alike = [query ?? key, key, value].every(({ roll }) => roll.join() === value.roll.join());
+  if (!alike || (isRolled(value) && !windows)) return undefined;
   const read = (view: PixelView, step: number): HeadChannels => ({ first: view.first, step });
-  const attention: PixelAttention = {
+  const plain: PixelAttention = {
     ...{ ...weighing, heads, depth, width, patch },
+    ...(windows ? { windows } : {}),
     ...(query ? { query: read(query, matcher.steps.query) } : {}),
     key: read(key, matcher.steps.key),
     value: read(value, matcher.steps.value),
   };
   const shape = ({ extents: [C, H, W] }: PixelView) => [1, H, W, C] as const;
   const shapes = { query: query && shape(query), key: shape(key), value: shape(value) };
-  if (pixelAttentionProblem(attention, shapes)) return undefined;
+  if (pixelAttentionProblem(plain, shapes)) return undefined;
+  const attention = query ? withAdded(plain, { query, key }, added, budget) : plain;
+  if (!attention || pixelAttentionProblem(attention, shapes)) return undefined;
   const seen = query ?? value;
   const written = seen.dimensions.map((dimension, axis) => {
     if (query && axis === rank - 1) return values[rank - 1]!;
@@ -75,11 +94,16 @@ export function matchAttention(
   return {
     attention,
     output: {
-      ...{ extents: [heads * width, H, W], first: 0, dimensions: written },
+      ...{ extents: [heads * width, H, W], first: 0, dimensions: written, roll: seen.roll },
       ...{ scale: 1, positive: false, one: false },
     },
   };
 }
+
+const windowOf = ({ extents: [, H, W], roll }: PixelView, height = H, width = W): PixelWindows => ({
+  ...{ extent: [height, width], shift: roll },
+  apart: 0,
+});
 
 /** Finds out what the extents of matrices are. */
 class Matcher {
@@ -87,9 +111,21 @@ class Matcher {
   depth = 1;
   width = 1;
   readonly patch: [number, number] = [1, 1];
+  /** Rows and columns of windows, where it has such. */
+  readonly #windows: [number | undefined, number | undefined] = [undefined, undefined];
   readonly steps = { query: 0, key: 0, value: 0 };
   /** The extent that runs through heads. */
   headsAxis: number | undefined;
+
+  /** @param map the view of values */
+  constructor(private readonly map: PixelView) {}
+
+  /** The windows that pixels see each other in; those of an extent that is not cut are as large as the map. */
+  get windows(): PixelWindows | undefined {
+    const [height, width] = this.#windows;
+    if (height === undefined && width === undefined) return undefined;
+    return windowOf(this.map, height, width);
+  }
 
   /** An extent that all matrices have: heads, places in patches, or, of a context, the channels of the values alone. */
   shared(axis: number, query: Dimension | undefined, key: Dimension, value: Dimension): boolean {
@@ -117,9 +153,14 @@ class Matcher {
 
   /** Whether pixels are all those at one place of a map's patches. */
   seesAll(pixels: Dimension, { extents: [, H, W] }: PixelView): boolean {
+    const seen = pixels.reduce((product, { extent }) => product * extent, 1);
+    const { windows } = this;
+    if (windows) {
+      const most = { H: windows.extent[0], W: windows.extent[1], C: 0 };
+      return pixels.every(({ of, step, extent }) => step * extent <= most[of]) && seen === most.H * most.W;
+    }
     const [height, width] = this.patch;
     const steps = { H: height, W: width, C: 0 };
-    const seen = pixels.reduce((product, { extent }) => product * extent, 1);
     return (
       pixels.every(({ of, step }) => of !== 'C' && step % steps[of] === 0) &&
       new Set(pixels.map(({ of, step }) => `${of}${step}`)).size === pixels.length &&
@@ -144,10 +185,12 @@ class Matcher {
   }
 
   #place({ of, step, extent }: Digit): boolean {
-    if (of === 'C' || step !== 1) return false;
+    if (of === 'C') return false;
     const axis = of === 'H' ? 0 : 1;
-    if (this.patch[axis] !== 1) return false;
-    this.patch[axis] = extent;
+    if (this.patch[axis] !== 1 || this.#windows[axis] !== undefined) return false;
+    if (step === 1) this.patch[axis] = extent;
+    else if (step * extent === this.map.extents[1 + axis]) this.#windows[axis] = step;
+    else return false;
     return true;
   }
 }

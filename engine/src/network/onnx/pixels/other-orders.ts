@@ -1,7 +1,7 @@
 import { floatOf, type GraphNode, intOf, intsOf, stringOf } from '../graph.js';
 import { isFloatType } from '../tensor.js';
 import type { PixelGraph } from './pixel-graph.js';
-import { chosen, countsOf, isPlain, type PixelView, reshaped, sliced } from './pixel-view.js';
+import { chosen, countsOf, isPlain, type PixelView, reshaped, rolled, sliced } from './pixel-view.js';
 
 /** Operators that put a view's numbers into another order, or take some of its channels. */
 export class OtherOrders {
@@ -23,6 +23,29 @@ export class OtherOrders {
   renamed(node: GraphNode, view: PixelView): PixelView | undefined {
     const dims = this.graph.dims(node.outputs[0]!);
     return dims && reshaped(view, dims);
+  }
+
+  /** Two parts of a value that have changed places: rows or columns, as Swin's shifted windows have them. */
+  rolled(node: GraphNode): PixelView | undefined {
+    const parts = node.inputs.map((name) => this.graph.writer(name));
+    const [ahead, behind] = parts;
+    if (parts.length !== 2 || ahead?.op !== 'Slice' || behind?.op !== 'Slice') return undefined;
+    const source = ahead.inputs[0]!;
+    const view = this.graph.view(source);
+    if (behind.inputs[0] !== source || !view) return undefined;
+    const rank = view.dimensions.length;
+    const positive = (axis: number) => (axis < 0 ? axis + rank : axis);
+    const axis = axisOf(node, view, 0);
+    const extent = countsOf(view)[axis];
+    const [last, first] = [ahead, behind].map((part) => {
+      const cut = this.graph.sliceOf(part);
+      if (!cut || extent === undefined || positive(cut.axis) !== axis) return undefined;
+      const within = (place: number) => Math.min(Math.max(place < 0 ? place + extent : place, 0), extent);
+      return { start: within(cut.start), end: within(cut.end) };
+    });
+    if (!last || !first || first.start !== 0 || last.end !== extent || first.end !== last.start)
+      return undefined;
+    return rolled(view, axis, last.start);
   }
 
   /** All parts of a value's channels. */
@@ -69,10 +92,11 @@ export class OtherOrders {
     return part && reshaped(part, dims);
   }
 
-  /** Only a column of ones behind the others. */
+  /** Padding by nothing, as sizes that are computed have it, and by a column of ones behind the others. */
   padded(node: GraphNode, view: PixelView): PixelView | undefined {
     const pads = intsOf(node, 'pads') ?? this.graph.integers(node, 1);
     const value = node.inputs[2] ? this.graph.scalar(node.inputs[2]) : floatOf(node, 'value', 0);
+    if (pads?.every((pad) => pad === 0)) return view;
     const ones =
       pads?.length === 2 * view.dimensions.length &&
       pads.every((pad, i) => pad === (i === pads.length - 1 ? 1 : 0));

@@ -5,6 +5,7 @@ import { type Graph, type GraphNode, intsOf } from '../graph.js';
 import type { Inference } from '../infer-shapes.js';
 import { BYTES_PER_OPERATOR } from '../made-operator.js';
 import { countOf, dimsOf, float32Values, integerTensor, isFloatType, numberValues } from '../tensor.js';
+import type { Added } from './added-products.js';
 import { type PixelView, wholeMap } from './pixel-view.js';
 
 /** A product of two matrices of pixels, times `scale`; `softened` where its rows have been made weights. */
@@ -12,6 +13,8 @@ export interface Product {
   readonly left: PixelView;
   readonly right: PixelView;
   readonly scale: number;
+  /** What has been added after that. */
+  readonly added: readonly Added[];
   readonly softened: boolean;
 }
 
@@ -66,6 +69,11 @@ export class PixelGraph {
   /** Extents of a value, for one image. */
   dims(name: string): readonly number[] | undefined {
     return this.inference.shapes.get(name);
+  }
+
+  /** The operator of the source that writes a value. */
+  writer(name: string): GraphNode | undefined {
+    return this.#writers.get(name);
   }
 
   /** A value as a view of a map: one that is known, or a map of the graph itself. */

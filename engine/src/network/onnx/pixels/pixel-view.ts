@@ -23,6 +23,8 @@ export interface PixelView {
   /** The first channel that it has. */
   readonly first: number;
   readonly dimensions: readonly Dimension[];
+  /** The row and column of the map that it begins with; those before them follow the last ones. */
+  readonly roll: readonly [y: number, x: number];
   /** What its numbers are those of the map times. */
   readonly scale: number;
   /** Whether negative numbers are 0 instead, before they are scaled. */
@@ -33,14 +35,16 @@ export interface PixelView {
 
 const digits = (of: Axis, extent: number): Dimension => (extent > 1 ? [{ of, step: 1, extent }] : []);
 
+const asItIs = { roll: [0, 0], scale: 1, positive: false, one: false } as const;
+
 /** A map as it is. */
 export function wholeMap(map: string, extents: readonly [number, number, number]): PixelView {
   const [C, H, W] = extents;
   const dimensions = [[], digits('C', C), digits('H', H), digits('W', W)];
-  return { map, extents, first: 0, dimensions, scale: 1, positive: false, one: false };
+  return { map, extents, first: 0, dimensions, ...asItIs };
 }
 
-const count = (dimension: Dimension) => dimension.reduce((product, { extent }) => product * extent, 1);
+export const count = (dimension: Dimension) => dimension.reduce((product, { extent }) => product * extent, 1);
 
 /** Whether a value has no more done to it than another order. */
 export const isPlain = ({ scale, positive, one }: PixelView): boolean => scale === 1 && !positive && !one;
@@ -52,8 +56,14 @@ export const isComplete = ({ extents: [C, H, W], dimensions, first }: PixelView)
 /** Whether a value is a map as it is. */
 export function isMap(view: PixelView): boolean {
   const { dimensions } = wholeMap(view.map, view.extents);
-  return isPlain(view) && isComplete(view) && sameDimensions(view.dimensions, dimensions);
+  return isPlain(view) && isComplete(view) && !isRolled(view) && sameDimensions(view.dimensions, dimensions);
 }
+
+export const isRolled = ({ roll: [y, x] }: PixelView): boolean => y !== 0 || x !== 0;
+
+/** Whether two values have their maps' numbers in the same order. */
+export const sameOrder = (a: PixelView, b: PixelView): boolean =>
+  a.roll.join() === b.roll.join() && sameDimensions(a.dimensions, b.dimensions);
 
 /** Whether an extent runs through all channels of the map. */
 export function isChannels(dimension: Dimension | undefined, { extents: [C] }: PixelView): boolean {
@@ -107,6 +117,17 @@ export function reshaped(view: PixelView, extents: readonly number[]): PixelView
 export function transposed(view: PixelView, order: readonly number[]): PixelView | undefined {
   if (view.one || order.length !== view.dimensions.length) return undefined;
   return { ...view, dimensions: order.map((axis) => view.dimensions[axis]!) };
+}
+
+/** The value that begins with another position of one extent, which is all rows or all columns, and ends with those before it. */
+export function rolled(view: PixelView, axis: number, first: number): PixelView | undefined {
+  const [digit, ...others] = view.dimensions[axis] ?? [];
+  const [, H, W] = view.extents;
+  if (!digit || others.length > 0 || digit.of === 'C' || view.one) return undefined;
+  const all = digit.of === 'H' ? H : W;
+  if (digit.step !== 1 || digit.extent !== all) return undefined;
+  const [y, x] = view.roll;
+  return { ...view, roll: digit.of === 'H' ? [(y + first) % H, x] : [y, (x + first) % W] };
 }
 
 /** Adjacent positions of one extent, which has to run through channels. */
@@ -173,7 +194,7 @@ export function onMap(view: PixelView, map: string, channels = view.extents[0]):
   const dimensions = view.dimensions.map((dimension) =>
     channels !== C && isChannels(dimension, view) ? digits('C', channels) : dimension,
   );
-  return { map, extents: [channels, H, W], first: 0, dimensions, scale: 1, positive: false, one: false };
+  return { map, extents: [channels, H, W], first: 0, dimensions, ...asItIs, roll: view.roll };
 }
 
 /** The extents of a view, but for a 1 that stands behind those of the last one. */

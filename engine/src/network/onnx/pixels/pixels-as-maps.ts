@@ -14,7 +14,7 @@ import {
   isMap,
   isPlain,
   type PixelView,
-  sameDimensions,
+  sameOrder,
   transposed,
 } from './pixel-view.js';
 import { isRowByRow, TokenMaps } from './token-maps.js';
@@ -123,6 +123,8 @@ class PixelReader {
       case 'Add':
       case 'Sub':
         return inputs.length === 2 && this.#arithmetic(node);
+      case 'Concat':
+        return this.graph.define(node, this.#orders.rolled(node));
       case 'ReduceSum':
         return this.#attention.contextSum(node);
       case 'Expand': {
@@ -135,6 +137,11 @@ class PixelReader {
         return this.#maps.layerNormalised(node, x);
       case 'Gemm':
         return this.#maps.gemm(node, x);
+      case 'Reshape':
+      case 'Squeeze':
+      case 'Unsqueeze':
+        if (this.graph.products.has(inputs[0]!)) return this.#attention.renamed(node);
+        return x !== undefined && this.#readView(node, x);
       default:
         return x !== undefined && this.#readView(node, x);
     }
@@ -176,10 +183,10 @@ class PixelReader {
     const number = graph.scalar(other);
     if (number !== undefined && !(node.op === 'Div' && other === a))
       return this.#withNumber(node, given, number);
+    if (this.#attention.added(node)) return true;
     if (this.#attention.quotient(node) || this.#attention.weighedValues(node)) return true;
     const [x, y] = [a, b].map((name) => graph.view(name) ?? graph.sums.get(name));
-    if (x && y && sameDimensions(x.dimensions, y.dimensions) && this.#maps.onMaps(node, [x, y], []))
-      return true;
+    if (x && y && sameOrder(x, y) && this.#maps.onMaps(node, [x, y], [])) return true;
     if (!graph.constants.has(a) && !graph.constants.has(b)) return this.#ofTokens(node);
     const view = x ?? y;
     const constant = view && !isMap(view) ? this.#maps.channelConstant(x ? b : a, view) : undefined;

@@ -8,6 +8,7 @@ import {
   type Dimension,
   isComplete,
   isPlain,
+  isRolled,
   type PixelView,
   sameDimension,
   sameDimensions,
@@ -34,9 +35,13 @@ function asRows(dims: readonly number[]): Pick<PixelView, 'extents' | 'dimension
 }
 
 /** Whether a value has all of a map's pixels in their order, each with its channels. */
-export function isRowByRow({ extents: [C, H, W], dimensions }: PixelView): boolean {
+export function isRowByRow(view: PixelView): boolean {
+  const {
+    extents: [C, H, W],
+    dimensions,
+  } = view;
   const inOrder = [...along('H', 1, H), ...along('W', 1, W), ...along('C', 1, C)];
-  return sameDimension(dimensions.flat(), inOrder);
+  return !isRolled(view) && sameDimension(dimensions.flat(), inOrder);
 }
 
 /**
@@ -68,13 +73,19 @@ export class TokenMaps {
     if (C < 2 || countOf(dims) / C < 2) return undefined;
     const { extents, dimensions } = like && isRowByRow(like) ? like : asRows(dims);
     const isSuch = (view: PixelView) =>
-      isPlain(view) && view.extents.join() === extents.join() && sameDimensions(view.dimensions, dimensions);
+      isPlain(view) &&
+      !isRolled(view) &&
+      view.extents.join() === extents.join() &&
+      sameDimensions(view.dimensions, dimensions);
     const known = [this.graph.views.get(name), ...(this.#views.get(name) ?? [])].find(
       (view) => view && isSuch(view),
     );
     if (known) return known;
     const map = this.#written(name, dims, extents);
-    const view: PixelView = { map, extents, dimensions, first: 0, scale: 1, positive: false, one: false };
+    const view: PixelView = {
+      ...{ map, extents, dimensions, first: 0, roll: [0, 0] },
+      ...{ scale: 1, positive: false, one: false },
+    };
     this.made++;
     this.#views.set(name, [...(this.#views.get(name) ?? []), view]);
     this.graph.views.set(name, view);
@@ -102,7 +113,7 @@ export class TokenMaps {
     const name = node.outputs[0]!;
     const view = this.graph.views.get(name);
     const dims = this.graph.dims(name);
-    if (!this.wanted || !view || !dims || !isComplete(view) || !isPlain(view)) return false;
+    if (!this.wanted || !view || !dims || !isComplete(view) || !isPlain(view) || isRolled(view)) return false;
     const places = new Map<Digit, number>();
     for (const axis of ['C', 'H', 'W'] as const) {
       const digits = view.dimensions.flat().filter(({ of }) => of === axis);
