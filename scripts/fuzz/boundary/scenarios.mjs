@@ -14,6 +14,7 @@ import { GraphBuilder } from '../../../engine/lib/network/onnx/builder.js';
 import { TrainProgram, trainInstructionSet } from '../../../engine/lib/train/train-program.js';
 import { calibratedDevice } from '../calibrated-device.mjs';
 import { joined } from '../joined.mjs';
+import { windowed } from '../windowed.mjs';
 
 /**
  * Uses the engine as people do, so that the functions of the addon are called with what they are meant for.
@@ -59,6 +60,7 @@ async function runNetworks(noise) {
     builtNetwork('mobilenet_v2'),
     // Before the pool and the classifier.
     joined(builtNetwork('resnet18'), 2),
+    windowed(builtNetwork('resnet18')),
     builtNetwork('convnext_tiny'),
   ]) {
     const image = noise(48, 40, 2);
@@ -130,6 +132,7 @@ async function trainNetworks() {
     builtNetwork('regnet_y_400mf'),
     builtNetwork('mobilenet_v2'),
     joined(builtNetwork('resnet18'), 2),
+    windowed(builtNetwork('resnet18')),
     builtNetwork('convnext_tiny'),
   ]) {
     const options = { steps: 2, batch: 2, granularity: 1, flops: 0.9, tune: 'norms', threads: 2 };

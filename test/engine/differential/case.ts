@@ -48,6 +48,8 @@ export interface JoinCase {
   readonly statistics?: MapStatistics;
   /** How its pixels attend to each other, as they are queries, keys and values; left out, not at all. */
   readonly attends?: PixelWeighting;
+  /** Whether they do so in windows as large as the factor, shifted or not, by softmax with a bias; left out, in such patches. */
+  readonly windows?: 'plain' | 'shifted';
 }
 
 export interface StemCase {

@@ -164,31 +164,38 @@ function draw(seed: number, random: Random, { sides }: GenerateOptions): Case {
   return coin(0.25) ? { ...test, skips: skipsOf(test, coin) } : test;
 }
 
+/** Most products of a map and itself one behind the other: of more of them the values are beyond single precision. */
+const MOST_PRODUCTS = 2;
+
 /** Most pairs of a pixel and one that it attends to. */
 const MOST_PAIRS = 200_000;
 
 /** Joins behind a third of the blocks that have an earlier one of the same shape, or the block itself. */
 function joinsOf({ blocks, height, width, stem }: Case, random: Random): readonly JoinCase[] {
   const pick = <T>(list: readonly T[]): T => list[random.below(list.length)]!;
+  let left = MOST_PRODUCTS;
   return blocks.flatMap((block, after): JoinCase[] => {
     const before = block.stride === 1 && blocks[after - 1]?.channels === block.channels ? after - 1 : after;
     const join = { after, of: before, factor: pick(FACTORS), interpolation: pick(interpolations) };
     if (random.next() >= 1 / 3) return [];
     const first = random.next();
-    const product = pick([undefined, 'scale', 'scaled', 'square'] as const);
+    const wanted = pick([undefined, 'scale', 'scaled', 'square'] as const);
+    const product = wanted && left > 0 ? wanted : undefined;
     const statistics = pick([undefined, undefined, 'moments', 'response'] as const);
     const drawn = pick([undefined, undefined, ...pixelWeightings]);
+    const windows = pick([undefined, 'plain', 'shifted'] as const);
     const strides = blocks.slice(0, after + 1).reduce((product, { stride }) => product * stride, 1);
     const side = (extent: number) => Math.ceil(extent / (stem.stride * (stem.pool ? 2 : 1) * strides));
     const pixels = side(height) * side(width);
     // Every pixel reads all that it sees, several times over in plain loops.
     const attends = pixels ** 2 * join.factor[0] * join.factor[1] <= MOST_PAIRS ? drawn : undefined;
+    if (product) left--;
     return [
       {
         ...{ ...join, first },
         ...(product ? { product } : {}),
         ...(statistics ? { statistics } : {}),
-        ...(attends ? { attends } : {}),
+        ...(attends ? { attends, ...(windows ? { windows } : {}) } : {}),
       },
     ];
   });

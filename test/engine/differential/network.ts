@@ -1,6 +1,12 @@
 import type { Block, Network } from '@fovea/engine';
 import { Tensor } from '@fovea/engine';
-import type { Convolution, ConvolutionActivation, NetworkNode } from '@fovea/engine/backend';
+import type {
+  Convolution,
+  ConvolutionActivation,
+  NetworkNode,
+  PixelAttention,
+  PixelWeighting,
+} from '@fovea/engine/backend';
 import { LONGEST_BRANCH } from '../../../engine/src/network/longest-branch.js';
 import { attentionOfKind, type Gate } from '../support/attention.js';
 import { maxPoolBehind } from '../support/pooled-branches.js';
@@ -154,7 +160,7 @@ export function networkOf(test: Case, weights = true): Network {
 /** The nodes of a join behind a value. */
 function appendJoin(
   test: Case,
-  { after, of, factor, interpolation, first, product, statistics, attends }: JoinCase,
+  { after, of, factor, interpolation, first, product, statistics, attends, windows }: JoinCase,
   append: (node: Unnamed, output: string, inputs?: string[]) => void,
   value: string,
 ): void {
@@ -186,7 +192,10 @@ function appendJoin(
     const width = channels / heads;
     const own = { first: 0, step: heads > 1 ? width : 0 };
     const attention = {
-      ...{ by: attends, heads, depth: attends === 'context' ? 1 : width, width, patch: factor, scale: 1 },
+      ...{ by: attends, heads, depth: attends === 'context' ? 1 : width, width, scale: 1 },
+      ...(windows
+        ? { patch: [1, 1] as const, ...inWindows(factor, heads, windows, attends) }
+        : { patch: factor }),
       epsilon: attends === 'linear' ? 1e-2 : 0,
       ...{ ...(attends === 'context' ? {} : { query: own }), key: own, value: own },
     };
@@ -200,6 +209,23 @@ function appendJoin(
   if (!grows) return;
   const window = { kernel: factor, stride: factor, padding: [0, 0, 0, 0] } as const;
   append({ kind: 'max-pool', ...window, ceilMode: false, countIncludePad: false }, `${name}, smaller`);
+}
+
+/** Windows of pixels, in which by softmax there is a bias, and edges are told apart. */
+function inWindows(
+  extent: readonly [number, number],
+  heads: number,
+  windows: 'plain' | 'shifted',
+  by: PixelWeighting,
+): Pick<PixelAttention, 'windows' | 'bias'> {
+  const shift = windows === 'shifted' ? ([extent[0] >> 1, extent[1] >> 1] as const) : ([0, 0] as const);
+  const apart = by === 'softmax' && shift.some((pixels) => pixels > 0) ? -1.5 : 0;
+  const seen = extent[0] * extent[1];
+  const values = Float32Array.from({ length: heads * seen * seen }, (_, i) => ((i * 7) % 11) / 5 - 1);
+  return {
+    windows: { extent, shift, apart },
+    ...(by === 'softmax' ? { bias: { queries: seen, keys: seen, values } } : {}),
+  };
 }
 
 function blockOf(
