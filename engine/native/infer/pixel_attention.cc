@@ -30,17 +30,33 @@ class Pixels {
       right_ = attention.patch_width;
     }
   }
-  // Where the channels of pixel `i` begin in the map.
-  long at(long i) const {
-    long y = top_ + i / columns_ * down_, x = left_ + i % columns_ * right_;
-    if (y >= height_) y -= height_;
-    if (x >= width_) x -= width_;
-    return first_ + (y * width_ + x) * channels_;
+  // Calls body(i, place) for `count` pixels from `first` on, where the channels of each begin in the map.
+  template <class Body>
+  void each(long first, long count, Body body) const {
+    long row = first / columns_, column = first % columns_;
+    for (long i = 0; i < count; i++) {
+      long y = top_ + row * down_, x = left_ + column * right_;
+      if (y >= height_) y -= height_;
+      if (x >= width_) x -= width_;
+      body(i, first_ + (y * width_ + x) * channels_);
+      if (++column == columns_) {
+        column = 0;
+        row++;
+      }
+    }
   }
   // Whether they lie at more than one edge of the map.
   bool two_sided() const { return two_sided_; }
-  // Differs between pixels at different edges.
-  int edge(long i) const { return 2 * (top_ + i / columns_ >= height_) + (left_ + i % columns_ >= width_); }
+  // Adds to the products of query `i` with keys, `rows` of them in the window, where those lie at another edge.
+  void add_apart(float apart, long i, long rows, float* products) const {
+    const bool below = top_ + i / columns_ >= height_, beyond = left_ + i % columns_ >= width_;
+    const long split = std::clamp<long>(width_ - left_, 0, columns_);
+    for (long row = 0; row < rows; row++, products += columns_) {
+      const bool all = (top_ + row >= height_) != below;
+      const long first = all || beyond ? 0 : split, last = all || !beyond ? columns_ : split;
+      for (long column = first; column < last; column++) products[column] += apart;
+    }
+  }
 
  private:
   long height_, width_, channels_, columns_, first_, top_, left_, down_, right_;
@@ -92,11 +108,13 @@ void pack_values(const AttendedWork& work, const PixelAttention& attention, cons
   for (long p = 0; p < panels.count(); p++) {
     const long first = panels.first(p), width = panels.width(p);
     const long given = std::clamp<long>(attention.width - first, 0, width);
-    for (long i = 0; i < work.keys; i++, packed += width) {
-      std::memcpy(packed, map + pixels.at(i) + first, sizeof(float) * given);
-      std::fill(packed + given, packed + width, 0.0f);
-      if (attention.by == Weighting::linear && given < panels.columns(p)) packed[given] = 1;
-    }
+    pixels.each(0, work.keys, [&](long i, long place) {
+      float* row = packed + i * width;
+      std::memcpy(row, map + place + first, sizeof(float) * given);
+      std::fill(row + given, row + width, 0.0f);
+      if (attention.by == Weighting::linear && given < panels.columns(p)) row[given] = 1;
+    });
+    packed += work.keys * width;
   }
 }
 
@@ -105,12 +123,12 @@ void pack_keys(const AttendedWork& work, const PixelAttention& attention, const 
                float* packed) {
   const Panels& panels = work.key_panels;
   for (long p = 0; p < panels.count(); p++) {
-    const long width = panels.width(p);
-    for (long j = 0; j < width; j++) {
-      const bool given = j < panels.columns(p);
-      const float* key = given ? map + pixels.at(panels.first(p) + j) : nullptr;
-      for (long d = 0; d < attention.depth; d++) packed[d * width + j] = given ? key[d] * attention.scale : 0.0f;
-    }
+    const long width = panels.width(p), given = panels.columns(p);
+    pixels.each(panels.first(p), given, [&](long j, long place) {
+      const float* key = map + place;
+      for (long d = 0; d < attention.depth; d++) packed[d * width + j] = key[d] * attention.scale;
+    });
+    for (long d = 0; d < attention.depth; d++) std::fill(packed + d * width + given, packed + (d + 1) * width, 0.0f);
     packed += width * attention.depth;
   }
 }
@@ -129,10 +147,10 @@ void attend_softmax(const Machine& machine, const AttendedWork& work, const Pixe
   const SoftmaxUnit packed(work, attention, unit);
   const long pitch = work.key_panels.width();
   float* scores = scratch.attended.data();
-  for (int i = 0; i < rows; i++) {
-    scratch.taps[i] = maps.query + queries.at(first + i);
+  queries.each(first, rows, [&](long i, long place) {
+    scratch.taps[i] = maps.query + place;
     scratch.outputs[i] = scores + i * pitch;
-  }
+  });
   multiply_rows(machine, work.key_panels, rows,
                 {scratch.taps.data(), 0, attention.depth, packed.keys, scratch.outputs.data(), 0});
   for (int i = 0; i < rows; i++) {
@@ -141,14 +159,12 @@ void attend_softmax(const Machine& machine, const AttendedWork& work, const Pixe
       const long head = unit_number % attention.heads;
       machine.kernels->accumulate(maps.bias + (head * work.queries + first + i) * work.keys, row, work.keys);
     }
-    if (attention.apart != 0 && queries.two_sided()) {
-      const int edge = queries.edge(first + i);
-      for (long j = 0; j < work.keys; j++) row[j] += queries.edge(j) == edge ? 0 : attention.apart;
-    }
+    if (attention.apart != 0 && queries.two_sided())
+      queries.add_apart(attention.apart, first + i, attention.window_height, row);
     machine.kernels->softmax(row, work.keys);
-    scratch.taps[i] = scores + i * pitch;
-    scratch.outputs[i] = destination + outputs.at(first + i);
+    scratch.taps[i] = row;
   }
+  outputs.each(first, rows, [&](long i, long place) { scratch.outputs[i] = destination + place; });
   multiply_rows(machine, work.value_panels, rows,
                 {scratch.taps.data(), 0, work.keys, packed.values, scratch.outputs.data(), 0});
 }
@@ -164,11 +180,11 @@ void sum_linear(const Machine& machine, const AttendedWork& work, const PixelAtt
                 const Pixels& values, const AttendedMaps& maps, float* unit, int thread) {
   Scratch& scratch = machine.scratch[thread];
   const LinearUnit own(work, attention, unit);
-  for (long i = 0; i < work.keys; i++) {
-    const float* key = maps.key + keys.at(i);
+  keys.each(0, work.keys, [&](long i, long place) {
+    const float* key = maps.key + place;
     // In this order a NaN remains one.
     for (long d = 0; d < attention.depth; d++) own.keys[d * work.keys + i] = std::max(key[d], 0.0f);
-  }
+  });
   pack_values(work, attention, values, maps.value, own.values);
   const Panels& panels = work.value_panels;
   for (long first = 0; first < attention.depth; first += work.rows) {
@@ -192,39 +208,40 @@ void attend_linear(const Machine& machine, const AttendedWork& work, const Pixel
   const LinearUnit own(work, attention, unit);
   const long pitch = work.value_panels.width();
   float *positive = scratch.attended.data(), *sums = positive + work.rows * attention.depth;
-  for (int i = 0; i < rows; i++) {
-    const float* query = maps.query + queries.at(first + i);
+  queries.each(first, rows, [&](long i, long place) {
+    const float* query = maps.query + place;
     float* row = positive + i * attention.depth;
     for (long d = 0; d < attention.depth; d++) row[d] = std::max(query[d], 0.0f);
     scratch.taps[i] = row;
     scratch.outputs[i] = sums + i * pitch;
-  }
+  });
   multiply_rows(machine, work.value_panels, rows,
                 {scratch.taps.data(), 0, attention.depth, own.products, scratch.outputs.data(), 0});
-  for (int i = 0; i < rows; i++) {
+  outputs.each(first, rows, [&](long i, long place) {
     const float* row = sums + i * pitch;
-    float* output = destination + outputs.at(first + i);
+    float* output = destination + place;
     const float share = 1 / (row[attention.width] + attention.epsilon);
     for (long c = 0; c < attention.width; c++) output[c] = row[c] * share;
-  }
+  });
 }
 
 // The context of a unit: the sum of all values, weighed by their keys. `unit`: weights, then four rows.
 void sum_context(const Machine& machine, const AttendedWork& work, const PixelAttention& attention, const Pixels& keys,
                  const Pixels& values, const AttendedMaps& maps, float* unit) {
   float *weights = unit, *sum = weights + work.keys, *mixed = sum + attention.width, *nothing = mixed + attention.width;
-  for (long i = 0; i < work.keys; i++) weights[i] = maps.key[keys.at(i)] * attention.scale;
+  keys.each(0, work.keys, [&](long i, long place) { weights[i] = maps.key[place] * attention.scale; });
   machine.kernels->softmax(weights, work.keys);
   std::fill(sum, nothing + attention.width, 0.0f);
   constexpr long together = 4;
   for (long i = 0; i < work.keys; i += together) {
     const float* rows[together];
     float shares[together];
-    for (long k = 0; k < together; k++) {
-      const bool given = i + k < work.keys;
-      rows[k] = given ? maps.value + values.at(i + k) : nothing;
-      shares[k] = given ? weights[i + k] : 0;
-    }
+    std::fill(rows, rows + together, nothing);
+    std::fill(shares, shares + together, 0.0f);
+    values.each(i, std::min(together, work.keys - i), [&](long k, long place) {
+      rows[k] = maps.value + place;
+      shares[k] = weights[i + k];
+    });
     machine.kernels->mix(rows, shares, mixed, attention.width);
     machine.kernels->accumulate(mixed, sum, attention.width);
   }
@@ -316,8 +333,9 @@ void attend_pixels(const Machine& machine, const PixelAttention& attention, cons
       case Weighting::linear:
         return attend_linear(machine, work, attention, queries, outputs, maps, own, first, rows, thread, destination);
       default:
-        for (int i = 0; i < rows; i++)
-          std::memcpy(destination + outputs.at(first + i), own + work.keys, sizeof(float) * attention.width);
+        outputs.each(first, rows, [&](long, long place) {
+          std::memcpy(destination + place, own + work.keys, sizeof(float) * attention.width);
+        });
     }
   };
   if (work.at_once) {

@@ -4,8 +4,8 @@ import { dimsOf, floatTensor, isFloatType } from '../tensor.js';
 import type { Added } from './added-products.js';
 import { attentionOperator } from './attention-operator.js';
 import { matchAttention, type Weighing } from './match-attention.js';
-import type { PixelGraph } from './pixel-graph.js';
-import { countsOf, isPlain, type PixelView, reshaped } from './pixel-view.js';
+import type { PixelGraph, Product } from './pixel-graph.js';
+import { asColumns, countsOf, isPlain, type PixelView, reshaped } from './pixel-view.js';
 
 /** Operators that make attention of views of pixels: products of matrices, and what makes weights of them. */
 export class AttentionReader {
@@ -32,7 +32,7 @@ export class AttentionReader {
   renamed(node: GraphNode): boolean {
     const product = this.graph.products.get(node.inputs[0]!);
     const dims = this.graph.dims(node.outputs[0]!);
-    if (!product || !dims || dims.length < 2) return false;
+    if (!product || product.turned || !dims || dims.length < 2) return false;
     const [outer, rows, columns] = [dims.slice(0, -2), dims.at(-2)!, dims.at(-1)!];
     const [leftCounts, rightCounts] = [countsOf(product.left), countsOf(product.right)];
     if (leftCounts.at(-2) !== rows || rightCounts.at(-1) !== columns) return false;
@@ -84,20 +84,46 @@ export class AttentionReader {
       this.graph.view(b),
       this.graph.products.get(b),
     ];
-    if (weights?.softened && right && isPlain(right)) {
-      const { left: query, right: key, scale, added } = weights;
-      if (query.positive || key.positive || query.one || key.one) return false;
-      const how = { by: 'softmax', scale: scale * query.scale * key.scale, epsilon: 0 } as const;
-      return this.#attend(node, { query, key, value: right }, how, added);
+    if (product?.turned && left && isPlain(left)) return this.#weigh(node, product, left);
+    if (weights?.softened && !weights.turned && right && isPlain(right)) {
+      return this.#weigh(node, weights, right);
     }
     if (weights || !left) return false;
     if (right) {
-      this.graph.products.set(output, { left, right, scale: 1, added: [], softened: false });
+      this.graph.products.set(output, { left, right, scale: 1, added: [], softened: false, turned: false });
       return true;
     }
     if (!product || product.softened || product.scale !== 1 || product.added.length > 0) return false;
     this.graph.weighed.set(output, { query: left, product, part: 'all', epsilon: 0 });
     return true;
+  }
+
+  /** Weights as columns. */
+  turned(node: GraphNode): boolean {
+    const product = this.graph.products.get(node.inputs[0]!);
+    const order = intsOf(node, 'perm') ?? [];
+    const last = order.length - 1;
+    const swaps = order.every((axis, i) => axis === (i === last ? i - 1 : i === last - 1 ? i + 1 : i));
+    if (!product?.softened || product.turned || order.length < 2 || !swaps) return false;
+    this.graph.products.set(node.outputs[0]!, { ...product, turned: true });
+    return true;
+  }
+
+  /**
+   * Values that softened products weigh.
+   * @param value as columns where the weights are
+   */
+  #weigh(
+    node: GraphNode,
+    { left: query, right: key, scale, added, turned }: Product,
+    value: PixelView,
+  ): boolean {
+    if (query.positive || key.positive || query.one || key.one) return false;
+    const how = { by: 'softmax', scale: scale * query.scale * key.scale, epsilon: 0 } as const;
+    if (!turned) return this.#attend(node, { query, key, value }, how, added);
+    const rows = asColumns(value);
+    if (!rows || !this.#attend(node, { query, key, value: rows }, how, added)) return false;
+    return this.graph.define(node, asColumns(this.graph.views.get(node.outputs[0]!)!));
   }
 
   /** Keys as rows of channels times values with a column of ones; queries times that; divided by its last column. */

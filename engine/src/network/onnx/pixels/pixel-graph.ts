@@ -8,7 +8,10 @@ import { countOf, dimsOf, float32Values, integerTensor, isFloatType, numberValue
 import type { Added } from './added-products.js';
 import { type PixelView, wholeMap } from './pixel-view.js';
 
-/** A product of two matrices of pixels, times `scale`; `softened` where its rows have been made weights. */
+/**
+ * A product of two matrices of pixels, times `scale`; `softened` where its rows have been made weights, `turned` where those
+ * are columns now.
+ */
 export interface Product {
   readonly left: PixelView;
   readonly right: PixelView;
@@ -16,6 +19,7 @@ export interface Product {
   /** What has been added after that. */
   readonly added: readonly Added[];
   readonly softened: boolean;
+  readonly turned: boolean;
 }
 
 /** Queries times the product of keys and values: all columns, those of values or the last one, `epsilon` added. */

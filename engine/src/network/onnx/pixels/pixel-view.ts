@@ -119,6 +119,16 @@ export function transposed(view: PixelView, order: readonly number[]): PixelView
   return { ...view, dimensions: order.map((axis) => view.dimensions[axis]!) };
 }
 
+/** A value's matrices, their rows as columns. */
+export function asColumns(view: PixelView): PixelView | undefined {
+  const last = view.dimensions.length - 1;
+  if (last < 1) return undefined;
+  return transposed(
+    view,
+    view.dimensions.map((_, axis) => (axis === last ? axis - 1 : axis === last - 1 ? axis + 1 : axis)),
+  );
+}
+
 /** The value that begins with another position of one extent, which is all rows or all columns, and ends with those before it. */
 export function rolled(view: PixelView, axis: number, first: number): PixelView | undefined {
   const [digit, ...others] = view.dimensions[axis] ?? [];

@@ -137,6 +137,8 @@ class PixelReader {
         return this.#maps.layerNormalised(node, x);
       case 'Gemm':
         return this.#maps.gemm(node, x);
+      case 'Transpose':
+        return this.#attention.turned(node) || (x !== undefined && this.#readView(node, x));
       case 'Reshape':
       case 'Squeeze':
       case 'Unsqueeze':
