@@ -1,8 +1,16 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { blocksOf, builtNetwork, loadNetwork, type Network, Random, run } from '@fovea/engine';
-import type { Attention, NetworkNode } from '@fovea/engine/backend';
+import {
+  blocksOf,
+  builtNetwork,
+  describeNetwork,
+  loadNetwork,
+  type Network,
+  Random,
+  run,
+} from '@fovea/engine';
+import type { Attention, NetworkNode, PixelAttention } from '@fovea/engine/backend';
 import { importOnnx, toOnnx } from '@fovea/engine/onnx';
 import { parseSafetensors, saveNetwork } from '@fovea/engine/train';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -10,6 +18,8 @@ import { LONGEST_BRANCH } from '../../../engine/src/network/longest-branch.js';
 import { readNetwork } from '../../../engine/src/network/read.js';
 import { networkFromStored } from '../../../engine/src/network/stored/read.js';
 import { storeNetwork } from '../../../engine/src/network/stored/write.js';
+import { weightBytesOf } from '../../../engine/src/network/weight-bytes.js';
+import { attending, attentions } from '../support/attending.js';
 import { withJoins } from '../support/joined-network.js';
 import { withPools } from '../support/pooled-branches.js';
 import { randomConvolution, randomImages, smallNetwork } from '../support/small-network.js';
@@ -131,6 +141,62 @@ describe('a network with its maskers in one file', () => {
         [field]: typeof value === 'function' ? value(attention.gate) : value,
       })),
     ).rejects.toThrow(message);
+  });
+
+  it.each(attentions)('keeps attention over pixels: %s', async (_, attention, maps) => {
+    const own = attending(attention, maps);
+    expect(await readNetwork(storeNetwork(own))).toEqual(own);
+  });
+
+  const shifted = attentions.find(([name]) => name.startsWith('softmax in shifted windows'))!;
+  it.each<[string, (attention: PixelAttention) => object, RegExp]>([
+    [
+      'a bias of fewer values',
+      ({ bias }) => ({ bias: { ...bias, values: bias!.values.subarray(1) } }),
+      /bias of 7202 values, where 7203/,
+    ],
+    ['a bias of no keys', ({ bias }) => ({ bias: { ...bias, keys: 0 } }), /0 keys; integers from 1/],
+    [
+      'a bias of linear weights',
+      () => ({ by: 'linear', epsilon: 1, windows: undefined }),
+      /softmax is accepted/,
+    ],
+    ['a bias that is none', () => ({ bias: 3 }), /bias/],
+    ['windows of half a pixel', ({ windows }) => ({ windows: { ...windows, extent: [0.5, 7] } }), /0\.5/],
+    [
+      'windows that begin in the next one',
+      ({ windows }) => ({ windows: { ...windows, shift: [7, 0] } }),
+      /shifted by 7 x 0; less than their extent/,
+    ],
+    [
+      'edges apart that are none',
+      ({ windows }) => ({ windows: { ...windows, shift: [0, 0] } }),
+      /-100 for pixels apart; 0 is accepted/,
+    ],
+    ['edges infinitely apart', ({ windows }) => ({ windows: { ...windows, apart: 1e39 } }), /1e\+39/],
+    ['windows and patches', () => ({ patch: [7, 7] }), /windows and patches of 7 x 7/],
+  ])('refuses attention over pixels with %s', async (_, change, message) => {
+    const own = attending(shifted[1], shifted[2]);
+    const nodes = own.nodes.map((node) =>
+      node.kind === 'pixel-attention'
+        ? { ...node, attention: { ...node.attention, ...change(node.attention) } }
+        : node,
+    );
+    await expect(readNetwork(storeNetwork({ ...own, nodes }))).rejects.toThrow(message);
+  });
+
+  it('counts a bias of positions among the parameters and the weights, which have to be numbers', async () => {
+    const own = attending(shifted[1], shifted[2]);
+    const described = describeNetwork(own).nodes.find(({ kind }) => kind === 'pixel-attention');
+    expect(described?.parameters).toBe(3 * 49 * 49);
+    const others = { ...own, nodes: own.nodes.filter(({ kind }) => kind !== 'pixel-attention') };
+    expect(weightBytesOf(own) - weightBytesOf(others)).toBe(4 * 3 * 49 * 49);
+    const { bias } = shifted[1];
+    const values = bias!.values.slice();
+    values[5] = Number.NaN;
+    const damaged = attending({ ...shifted[1], bias: { ...bias!, values } }, shifted[2]);
+    for (const backend of ['native', 'onnx', 'reference'])
+      await expect(run(damaged, randomImages(own, 1), { backend })).rejects.toThrow('attended bias 5 is NaN');
   });
 
   it('takes another ending and a configuration for a mistake', async () => {

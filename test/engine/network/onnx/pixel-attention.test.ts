@@ -235,6 +235,33 @@ describe('attention over pixels that a file spells out', () => {
     await expect(run(network, more)).rejects.toThrow('a bias of 64 queries and 64 keys on 80 and 80');
   });
 
+  it('weighs values that are columns', async () => {
+    const build = (g: GraphBuilder, x: string) => {
+      const columns = reshape(g, x, -1, 8, 64);
+      const products = g.node('MatMul', [transpose(g, columns, 0, 2, 1), columns]);
+      const weights = g.node('Softmax', [g.node('Add', [products, floats(g, 64, 64)])], { axis: -1 });
+      return reshape(g, g.node('MatMul', [columns, transpose(g, weights, 0, 2, 1)]), -1, 8, 8, 8);
+    };
+    const network = await agrees(between(8, 8, build), 'columns');
+    expect(kinds(network)).toEqual(['convolution', 'pixel-attention', 'convolution']);
+  });
+
+  it('has queries of every second row and third column', async () => {
+    const build = (g: GraphBuilder, x: string) => {
+      const rows = transpose(g, x, 0, 2, 3, 1);
+      const slice = (value: string, axis: number, step: number) =>
+        g.node('Slice', [value, ...[[0], [100], [axis], [step]].map((each) => g.integers(each))]);
+      const fewer = reshape(g, slice(slice(rows, 1, 2), 2, 3), -1, 12, 8);
+      const keys = reshape(g, x, -1, 8, 64);
+      const products = g.node('MatMul', [fewer, keys]);
+      const weights = g.node('Softmax', [g.node('Add', [products, floats(g, 12, 64)])], { axis: -1 });
+      const heard = g.node('MatMul', [weights, transpose(g, keys, 0, 2, 1)]);
+      return reshape(g, transpose(g, heard, 0, 2, 1), -1, 8, 4, 3);
+    };
+    const network = await agrees(between(8, 8, build), 'fewer-queries');
+    expect(kinds(network)).toEqual(['convolution', 'max-pool', 'max-pool', 'pixel-attention', 'convolution']);
+  });
+
   it.each([
     ['in windows', 0, undefined],
     ['in shifted windows', 3, edgesApart(3, -100)],

@@ -6,10 +6,13 @@ import { countOf, dimsOf, float32Values, floatTensor, isFloatType } from '../ten
 import type { PixelGraph } from './pixel-graph.js';
 import {
   adjacentChannels,
+  type Digit,
+  type Dimension,
   isChannels,
   isComplete,
   isMap,
   isPlain,
+  isRolled,
   onMap,
   type PixelView,
 } from './pixel-view.js';
@@ -244,6 +247,39 @@ export class MapOperators {
     );
     this.graph.replaced.add(node);
     return this.graph.define(node, onMap(map, output));
+  }
+
+  /** Every so many rows and columns, as a pool of one pixel takes them (LeViT). */
+  everyNth(node: GraphNode, view: PixelView): boolean {
+    const cuts = this.graph.cutsOf(node);
+    const map = cuts && this.#asMap(view);
+    if (!map || isRolled(map)) return false;
+    const strides = [1, 1];
+    for (const { axis, start, end, step } of cuts) {
+      const dimension: Dimension | undefined = map.dimensions[axis < 0 ? axis + map.dimensions.length : axis];
+      const digit: Digit | undefined = dimension?.[0];
+      if (!digit || dimension!.length > 1 || digit.of === 'C') return false;
+      const along = digit.of === 'H' ? 0 : 1;
+      const whole =
+        digit.step === 1 && digit.extent === map.extents[1 + along] && start === 0 && end >= digit.extent;
+      if (!whole || step < 1 || strides[along] !== 1) return false;
+      strides[along] = step;
+    }
+    if (strides.every((stride) => stride === 1)) return false;
+    const output = this.graph.fresh(node.outputs[0]!);
+    const window = { kernel_shape: [1, 1], strides };
+    this.graph.put(madeOperator('MaxPool', node.name, [map.map], output, window));
+    this.graph.replaced.add(node);
+    const [C, H, W] = map.extents;
+    const extents = [C, Math.ceil(H / strides[0]!), Math.ceil(W / strides[1]!)] as const;
+    const dimensions = map.dimensions.map((dimension) =>
+      dimension.flatMap((digit) => {
+        const extent =
+          digit.of === 'C' ? digit.extent : Math.ceil(digit.extent / strides[digit.of === 'H' ? 0 : 1]!);
+        return extent > 1 ? [{ ...digit, extent }] : [];
+      }),
+    );
+    return this.graph.define(node, { ...map, map: output, extents, dimensions });
   }
 
   /** The mean of all pixels. */

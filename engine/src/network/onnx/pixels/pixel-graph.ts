@@ -30,6 +30,14 @@ export interface Weighed {
   readonly epsilon: number;
 }
 
+/** What a Slice takes along an axis. */
+export interface Cut {
+  readonly axis: number;
+  readonly start: number;
+  readonly end: number;
+  readonly step: number;
+}
+
 /** Keys of a context that have been made weights, and such keys times values. */
 export interface Context {
   readonly key: PixelView;
@@ -146,16 +154,21 @@ export class PixelGraph {
     return this.inference.integers.get(name);
   }
 
-  /** What a Slice along one axis takes, as the file says it; undefined of several axes and of steps. */
-  sliceOf(
-    node: GraphNode,
-  ): { readonly axis: number; readonly start: number; readonly end: number } | undefined {
+  /** What a Slice takes, axis by axis, as the file says it; undefined where that is not known. */
+  cutsOf(node: GraphNode): readonly Cut[] | undefined {
     const list = (name: string, index: number) => intsOf(node, name) ?? this.integers(node, index);
-    const [[start] = [], [end] = [], axes = [0]] = [list('starts', 1), list('ends', 2), list('axes', 3)];
-    const steps = this.integers(node, 4) ?? [1];
-    const [axis] = axes;
-    if (start === undefined || end === undefined || axis === undefined) return undefined;
-    return axes.length === 1 && steps.join() === '1' ? { axis, start, end } : undefined;
+    const [starts, ends] = [list('starts', 1), list('ends', 2)];
+    if (!starts || !ends || starts.length !== ends.length) return undefined;
+    const axes = list('axes', 3) ?? starts.map((_, axis) => axis);
+    const steps = this.integers(node, 4) ?? starts.map(() => 1);
+    if (axes.length !== starts.length || steps.length !== starts.length) return undefined;
+    return starts.map((start, i) => ({ axis: axes[i]!, start, end: ends[i]!, step: steps[i]! }));
+  }
+
+  /** What a Slice along one axis takes of positions that follow each other. */
+  sliceOf(node: GraphNode): Cut | undefined {
+    const [cut, ...others] = this.cutsOf(node) ?? [];
+    return others.length === 0 && cut?.step === 1 ? cut : undefined;
   }
 
   /** Puts an operator behind those before. */

@@ -111,7 +111,8 @@ class PixelReader {
     const x = this.graph.view(inputs[0]!);
     switch (op) {
       case 'Slice':
-        return this.#attention.columns(node) || (x !== undefined && this.#orders.slice(node, x));
+        if (this.#attention.columns(node)) return true;
+        return x !== undefined && (this.#orders.slice(node, x) || this.#maps.everyNth(node, x));
       case 'Softmax':
         return this.#attention.softmax(node, x);
       case 'MatMul':
