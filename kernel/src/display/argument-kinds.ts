@@ -79,7 +79,7 @@ export const masksOfRun = withFields('what run returns, or { masks },', ({ masks
 
 const aPixels = withFields(
   'pixels { width, height, channels, data }',
-  ({ width, height, channels, data }) => {
+  ({ width, height, channels = 3, data }) => {
     const isSized = aCount.holds(width) && aCount.holds(height) && [1, 3, 4].includes(channels as number);
     if (!isSized || !someBytes.holds(data)) return false;
     return (data as Uint8Array).length === Number(width) * Number(height) * Number(channels);

@@ -4,11 +4,14 @@ import { imageNetDeviation, imageNetMean } from '@fovea/engine/internal';
 import { decode, encode } from 'fast-png';
 import { aPicture, pictureOptionKinds } from './argument-kinds.js';
 
-/** Eight-bit pixels, row by row: one channel for grey, three for RGB, four with opacity. */
+/**
+ * Eight-bit pixels, row by row: one channel for grey, three for RGB, as `readImage` of `@fovea/engine` has them and where it is
+ * not said, four with opacity.
+ */
 export interface Pixels {
   readonly width: number;
   readonly height: number;
-  readonly channels: 1 | 3 | 4;
+  readonly channels?: 1 | 3 | 4;
   readonly data: Uint8Array | Uint8ClampedArray;
 }
 
@@ -72,7 +75,7 @@ export function isTensor(value: unknown): value is Tensor {
 
 /** Encodes pixels as PNG, averaged down to at most `maxSide` a side. */
 function pixelsPicture(name: string, pixels: Pixels, maxSide = 768): Picture {
-  const { width, height, channels, data } = shrink(pixels, maxSide);
+  const { width, height, channels = 3, data } = shrink(pixels, maxSide);
   return { name, width, height, png: encode({ width, height, channels, data, depth: 8 }) };
 }
 
@@ -95,7 +98,7 @@ function pngSize(png: Uint8Array): { width: number; height: number } {
 }
 
 /** The pixels of a PNG, eight bits a channel, palettes and grey with opacity resolved to RGBA. */
-export function decodePng(png: Uint8Array): Pixels {
+export function decodePng(png: Uint8Array): Required<Pixels> {
   const size = pngSize(png);
   let decoded: ReturnType<typeof decode>;
   try {
@@ -209,7 +212,7 @@ function givesBytes(data: Float32Array, channels: number, reading: ValueMapping)
 
 /** Averages down so that no side exceeds `maxSide`; smaller pictures come back as they are. */
 function shrink(pixels: Pixels, maxSide: number): Pixels {
-  const { width, height, channels, data } = pixels;
+  const { width, height, channels = 3, data } = pixels;
   const factor = Math.max(width, height) / maxSide;
   if (factor <= 1) return pixels;
   const to = {

@@ -16,18 +16,18 @@ import { discImage, leftHalfMask, sampleNetwork, sampleProfile } from './samples
 
 const network = sampleNetwork([1]);
 
-function picture(bundle: { data: Readonly<Record<string, unknown>> }): Pixels {
+function picture(bundle: { data: Readonly<Record<string, unknown>> }): Required<Pixels> {
   return decodePng(Buffer.from(bundle.data['image/png'] as string, 'base64'));
 }
 
 /** The colour at a place given in pixels of the drawing; the file holds two pixels for each. */
-function colourAt({ data, width, channels }: Pixels, x: number, y: number): number[] {
+function colourAt({ data, width, channels }: Required<Pixels>, x: number, y: number): number[] {
   const at = (Math.round(y * 2) * width + Math.round(x * 2)) * channels;
   return Array.from(data.subarray(at, at + 3));
 }
 
 /** How many pixels have exactly this colour. */
-function count({ data, channels }: Pixels, colour: readonly number[]): number {
+function count({ data, channels }: Required<Pixels>, colour: readonly number[]): number {
   let found = 0;
   for (let i = 0; i < data.length; i += channels) {
     if (data[i] === colour[0] && data[i + 1] === colour[1] && data[i + 2] === colour[2]) found++;
@@ -58,7 +58,7 @@ describe('the picture of masks', () => {
       const block = { ...first!.blocks[0]!, rows: side, columns: side, height: side, width: side, cells };
       return picture(masksBundle({ ...document, images: [{ ...first!, blocks: [block] }] }));
     };
-    const reddish = ({ data, channels }: Pixels) =>
+    const reddish = ({ data, channels }: Required<Pixels>) =>
       data.filter((red, i) => i % channels === 0 && red > 200 && data[i + 1]! < 120).length;
     expect(reddish(of(8))).toBeGreaterThan(500);
     expect(reddish(of(200))).toBe(0);

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Tensor } from '@fovea/engine';
+import { readImage as readFile, type Tensor } from '@fovea/engine';
 import {
   fovea,
   nounBundle,
@@ -48,6 +48,22 @@ describe('reading a picture for a network', () => {
     // The black bars at both sides are cropped away.
     const corner = decodePng(pictures(tensor)[0]!.png);
     expect(Array.from(corner.data.subarray(12, 15))).toEqual([200, 100, 50]);
+  });
+
+  it('shows what readImage of the engine returns as well', async () => {
+    const data = Uint8Array.from({ length: 6 * 4 * 3 }, (_, i) => (i * 7) % 256);
+    const path = join(directory, 'own.png');
+    writeFileSync(path, encode({ width: 6, height: 4, channels: 3, data }));
+    const image = await readFile(path);
+    for (const source of [image, { name: 'own', pixels: image }]) {
+      const [picture] = pictures(source);
+      expect(picture).toMatchObject({ width: 6, height: 4 });
+      expect([...decodePng(picture!.png).data]).toEqual([...data]);
+    }
+    const { data: cut } = image;
+    expect(() => pictures({ ...image, data: cut.subarray(1) })).toThrow(
+      /pixels \{ width, height, channels, data \}/,
+    );
   });
 
   it('takes JPEG and WebP, grey and transparent pictures, and turns them as the camera was held', async () => {
@@ -119,7 +135,7 @@ describe('PNG files of every kind', () => {
     data: Uint8Array.from([255, 0, 0, 0, 255, 0, 0, 0, 255, 10, 20, 30]),
   };
   const source = () => sharp(rgb.data, { raw: { width: 4, height: 1, channels: 3 } });
-  const colours = ({ data, channels }: Pixels) =>
+  const colours = ({ data, channels }: Required<Pixels>) =>
     Array.from({ length: 4 }, (_, i) => Array.from(data.subarray(i * channels, i * channels + 3)));
 
   it.each([
