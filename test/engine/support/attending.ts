@@ -193,6 +193,24 @@ export const attentions: readonly (readonly [string, PixelAttention, Attended])[
     { channels: 15, sides: [6, 4] },
   ],
   [
+    'softmax of many pixels in shifted windows, with a bias',
+    {
+      ...{ by: 'softmax', ...qkv(3, 8, 16), ...whole, scale: 0.3, bias: bias(3, 49, 49) },
+      windows: { extent: [7, 7], shift: [3, 2], apart: -3 },
+    },
+    { channels: 96, sides: [56, 56] },
+  ],
+  [
+    'softmax of many pixels of large heads',
+    { by: 'softmax', ...qkv(1, 64, 64), ...whole, patch: [16, 16], scale: 0.1 },
+    { channels: 192, sides: [96, 96] },
+  ],
+  [
+    'softmax of heads of more channels than are kept',
+    { by: 'softmax', ...qkv(1, 72, 8), ...whole, scale: 0.1 },
+    { channels: 152, sides: [6, 7] },
+  ],
+  [
     'linear weights in shifted windows',
     {
       ...{ by: 'linear', ...qkv(2, 6, 9), patch: [1, 1], scale: 1, epsilon: 1e-3 },

@@ -34,7 +34,7 @@ import { dot, execute, expectClose, normal, slopes, stop } from './slopes.js';
 
 /** Sides of a map as small as an attention may have: a bias holds for one size. */
 function fewest({ patch, windows, bias }: PixelAttention, sides: readonly [number, number]) {
-  if (bias) return sides;
+  if (bias && !windows) return sides;
   const [height, width] = windows?.extent ?? patch;
   return [2 * height, 2 * width] as const;
 }

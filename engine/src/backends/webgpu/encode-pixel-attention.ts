@@ -1,11 +1,15 @@
 import { attendedPlaces, seenPixels } from '../../network/pixel-attention.js';
 import type { OperationOf } from '../../program/program.js';
 import { everywhere } from './everywhere.js';
-import { GROUP, spread, vectors } from './kernel.js';
+import { GROUP, type Kernel, spread, vectors } from './kernel.js';
+import { type HeadVectors, MOST_QUERY_VECTORS, MOST_VALUE_VECTORS } from './kernels/attended-softmax.js';
 import { attendedKernels } from './kernels/pixel-attention.js';
 import type { BufferUse, Launch } from './launch.js';
 
 type PixelAttention = OperationOf<'pixel-attention'>;
+
+/** Invocations that fill a GPU. */
+const FILLING = 2 ** 14;
 
 const bitsOf = (value: number) => new Uint32Array(Float32Array.of(value).buffer)[0]!;
 
@@ -52,8 +56,10 @@ export function encodePixelAttention(operation: PixelAttention): Launch[] {
   const places = [own, attention.key, attention.value].flatMap(({ first, step }) => [first, step]);
   const aligned = [depth, width, ...places].every((channels) => channels % 4 === 0);
   const apart = (windows?.apart ?? 0) !== 0;
-  const form = { aligned, windows: windows !== undefined, apart, bias: bias !== undefined };
-  const { sums, written } = attendedKernels(by, form);
+  const form = { windows: windows !== undefined, apart, bias: bias !== undefined };
+  const heard = seen.shape[0] * heads * seen.shape[1] * seen.shape[2];
+  const byHead = aligned ? headVectors(attention, heard) : undefined;
+  const { sums, written } = attendedKernels(by, { ...form, ...(byHead ? { byHead } : {}) });
   const uses: Readonly<Record<string, BufferUse>> = {
     ...(query ? { query: { map: query } } : {}),
     ...(bias ? { bias: { bias } } : {}),
@@ -61,17 +67,31 @@ export function encodePixelAttention(operation: PixelAttention): Launch[] {
   };
   const bound = (names: readonly { readonly name: string }[]) =>
     Object.fromEntries(names.map(({ name }) => [name, uses[name]!]));
-  const output = everywhere(written, destination, parameters, bound(written.bindings));
-  if (!sums) return [output];
-  const items = attendedScratch(operation);
-  const [x, z] = spread(Math.ceil(items / GROUP));
-  return [
-    {
-      kernel: sums,
-      parameters: { ...parameters, items, vectors: across },
-      buffers: bound(sums.bindings),
+  const launch = (kernel: Kernel, items: number, own: Readonly<Record<string, number>>): Launch => {
+    const [x, z] = spread(Math.ceil(items / GROUP));
+    return {
+      ...{ kernel, parameters: { ...parameters, items, ...own }, buffers: bound(kernel.bindings) },
       workgroups: [x, 1, z],
-    },
-    output,
-  ];
+    };
+  };
+  if (by === 'softmax' && byHead) {
+    const parts = vectors(width) / byHead.each;
+    return [launch(written, heard * parts, { vectors: vectors(destination.shape[3]), parts })];
+  }
+  const output = everywhere(written, destination, parameters, bound(written.bindings));
+  return sums ? [launch(sums, attendedScratch(operation), { vectors: across }), output] : [output];
+}
+
+/**
+ * What an invocation of an attention by softmax does: as much of a head as leaves enough of them. What it does not sum up,
+ * others do, for which they need all products again.
+ * @param heard heads of all queries
+ */
+function headVectors({ depth, width }: PixelAttention['attention'], heard: number): HeadVectors {
+  const all = vectors(width);
+  const divisors = Array.from({ length: Math.min(all, MOST_VALUE_VECTORS) }, (_, i) => i + 1).filter(
+    (each) => all % each === 0,
+  );
+  const each = divisors.findLast((count) => heard * (all / count) >= FILLING) ?? 1;
+  return { depth: vectors(depth) <= MOST_QUERY_VECTORS ? vectors(depth) : 0, each };
 }

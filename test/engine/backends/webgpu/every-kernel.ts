@@ -1,4 +1,5 @@
 import type { Kernel, Precision } from '../../../../engine/src/backends/webgpu/kernel.js';
+import type { SoftmaxForm } from '../../../../engine/src/backends/webgpu/kernels/attended-softmax.js';
 import {
   pixelScaleKernel,
   scaleKernel,
@@ -48,10 +49,7 @@ import {
   mapScalesKernel,
   scaleMapKernel,
 } from '../../../../engine/src/backends/webgpu/kernels/normalise-map.js';
-import {
-  type AttendedForm,
-  attendedKernels,
-} from '../../../../engine/src/backends/webgpu/kernels/pixel-attention.js';
+import { attendedKernels } from '../../../../engine/src/backends/webgpu/kernels/pixel-attention.js';
 import type { Epilogue, Residual } from '../../../../engine/src/backends/webgpu/kernels/rows.js';
 import { salientKernel } from '../../../../engine/src/backends/webgpu/kernels/salient.js';
 import { gridKernel, windowKernel } from '../../../../engine/src/backends/webgpu/kernels/windows.js';
@@ -121,14 +119,15 @@ export interface Limited {
 const PROMISED = 16_384;
 
 /** What attention over pixels may be like: edges are told apart in windows alone, and by softmax, as a bias is. */
-function formsOf(by: PixelWeighting): AttendedForm[] {
+function formsOf(by: PixelWeighting): SoftmaxForm[] {
   const either = by === 'softmax' ? [true, false] : [false];
-  return [true, false].flatMap((aligned) =>
+  const heads = by === 'softmax' ? [undefined, { depth: 0, each: 1 }, { depth: 16, each: 8 }] : [undefined];
+  return heads.flatMap((byHead) =>
     [true, false].flatMap((windows) =>
       either.flatMap((bias) =>
         either
           .filter((apart) => windows || !apart)
-          .map((apart): AttendedForm => ({ aligned, windows, apart, bias })),
+          .map((apart): SoftmaxForm => ({ windows, apart, bias, ...(byHead ? { byHead } : {}) })),
       ),
     ),
   );
