@@ -77,8 +77,10 @@ class Turner {
   /** Writes an operator that computes with channels first; false where there is none. */
   private moved(node: GraphNode): boolean {
     const { op, inputs } = node;
-    if (node.domain !== '' || node.outputs.length !== 1) return false;
     const x = this.first.get(inputs[0]!);
+    if (node.domain !== '') return false;
+    if (op === 'Split' && x !== undefined) return this.split(node, x);
+    if (node.outputs.length !== 1) return false;
     if (pointwiseOperators.has(op) && x !== undefined) return this.put(node, [x, ...inputs.slice(1)]);
     if (binary.has(op)) return this.arithmetic(node);
     if (x === undefined) return false;
@@ -95,20 +97,32 @@ class Turner {
         if (!all.every((name) => name !== undefined)) return false;
         return this.put(node, all, { axis: toLast[axis < 0 ? axis + 4 : axis]! });
       }
+      case 'Slice':
+        return this.slice(node, x);
       case 'Pad':
         return this.padding(node, x);
       case 'LayerNormalization':
       case 'RMSNormalization': {
         if (![-1, 3].includes(intOf(node, 'axis', -1))) return false;
-        const turned = this.fresh(node.outputs[0]!);
-        const attributes = { perm: toFirst };
-        this.nodes.push(node, madeOperator('Transpose', turned, node.outputs, turned, attributes));
-        this.first.set(node.outputs[0]!, turned);
-        return true;
+        return this.normalised(node, x);
       }
       default:
         return false;
     }
+  }
+
+  /** Between two transposes of its own: what is before and behind it, another one too, then stands between none of its. */
+  private normalised(node: GraphNode, x: string): boolean {
+    const [last, normed, turned] = [0, 1, 2].map(() => this.fresh(node.outputs[0]!)) as [
+      string,
+      string,
+      string,
+    ];
+    this.nodes.push(
+      madeOperator('Transpose', last, [x], last, { perm: toLast }),
+      rewrittenOperator(node, [last, ...node.inputs.slice(1)], normed),
+    );
+    return this.write(madeOperator('Transpose', turned, [normed], turned, { perm: toFirst }), node);
   }
 
   /** Of two values with channels last, or of one and a constant of channels or of pixels. */
@@ -161,6 +175,28 @@ class Turner {
     return true;
   }
 
+  private split(node: GraphNode, x: string): boolean {
+    const axis = intOf(node, 'axis', 0);
+    const parts = node.outputs.map((name) => this.fresh(name));
+    const attributes = { axis: toLast[axis < 0 ? axis + 4 : axis]! };
+    this.nodes.push(rewrittenOperator(node, [x, ...node.inputs.slice(1)], parts, attributes));
+    node.outputs.forEach((last, i) => {
+      this.writeBack(parts[i]!, last);
+    });
+    return true;
+  }
+
+  private slice(node: GraphNode, x: string): boolean {
+    const given = node.inputs[3] ? this.constants.get(node.inputs[3]) : undefined;
+    const axes = given ? numberValues(given) : intsOf(node, 'axes');
+    if (!axes || (node.inputs[3] && !given)) return false;
+    const places = axes.map((axis) => toLast[axis < 0 ? axis + 4 : axis]);
+    if (places.some((place) => place === undefined)) return false;
+    if (!given) return this.put(node, [x, ...node.inputs.slice(1)], { axes: places as number[] });
+    const moved = this.constant(node.inputs[3]!, integerTensor(node.inputs[3]!, places as number[]));
+    return this.put(node, [x, ...node.inputs.slice(1, 3), moved, ...node.inputs.slice(4)]);
+  }
+
   private padding(node: GraphNode, x: string): boolean {
     const [, name, value, axes] = node.inputs;
     const given = name ? this.constants.get(name) : undefined;
@@ -178,13 +214,18 @@ class Turner {
 
   /** Writes an operator and, should anything read it, the value with channels last. */
   private write(node: GraphNode, original: GraphNode): boolean {
-    const [value, last] = [node.outputs[0]!, original.outputs[0]!];
+    this.nodes.push(node);
+    this.writeBack(node.outputs[0]!, original.outputs[0]!);
+    return true;
+  }
+
+  /** Writes a value with channels last from the same with channels first, should anything read it. */
+  private writeBack(value: string, last: string): void {
     const back = madeOperator('Transpose', `${value}/back`, [value], last, { perm: toLast });
     this.budget.spend(2 * BYTES_PER_OPERATOR);
-    this.nodes.push(node, back);
+    this.nodes.push(back);
     this.back.add(back);
     this.first.set(last, value);
-    return true;
   }
 
   private constant(name: string, tensor: TensorProto): string {

@@ -29,10 +29,12 @@ export function madeOperator(
 export function rewrittenOperator(
   { proto }: GraphNode,
   input: readonly string[],
-  output: string,
+  output: string | readonly string[],
   attributes: Attributes = {},
 ): GraphNode {
   const kept = proto.attribute.filter(({ name }) => !(name in attributes));
   const set = Object.entries(attributes).map(([name, value]) => attributeOf(name, value));
-  return graphNode(changed(proto, { input: [...input], output: [output], attribute: [...kept, ...set] }));
+  return graphNode(
+    changed(proto, { input: [...input], output: [output].flat(), attribute: [...kept, ...set] }),
+  );
 }
