@@ -277,9 +277,10 @@ void Program::check_instruction(const Session& session, int index) {
     case Operation::multiply: {
       const Extent &map = map_at(0), &scale = map_at(1);
       need(same(map, map_at(2)), "maps do not fit");
-      const bool vector = scale.height == 1 && scale.width == 1;
-      need(scale.batch == map.batch && scale.channels == map.channels && (vector || same(scale, map)),
-           "a map is multiplied by one of its size, or by a vector for each image");
+      const bool vector = scale.height == 1 && scale.width == 1 && scale.channels == map.channels;
+      const bool pixels = scale.height == map.height && scale.width == map.width && scale.channels == 1;
+      need(scale.batch == map.batch && (vector || pixels || same(scale, map)),
+           "a map is multiplied by one of its size, by a vector for each image, or by a value for each pixel");
       need(same(scale, map) || maps_[o[1]].buffer != maps_[o[2]].buffer,
            "source and destination must not share a buffer");
       return;

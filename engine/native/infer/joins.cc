@@ -21,11 +21,18 @@ void copy_channels(const Machine& machine, Extent input, const float* source, in
 void multiply(const Machine& machine, Extent map, const float* a, Extent scale, const float* b, float* output) {
   const long rows = map.pixels(), C = map.channels;
   const long plane = rows / scale.pixels();
+  const bool by_pixel = scale.channels < C;
   const long chunks = (rows + chunk_rows - 1) / chunk_rows;
   machine.pool->for_each(machine.threads, chunks, machine.stop, [&](long chunk, int) {
     const long end = std::min(rows, (chunk + 1) * chunk_rows);
-    for (long row = chunk * chunk_rows; row < end; row++)
-      machine.kernels->multiply(a + row * C, b + row / plane * C, output + row * C, C);
+    for (long row = chunk * chunk_rows; row < end; row++) {
+      if (by_pixel) {
+        const float factor = b[row / plane];
+        for (long c = 0; c < C; c++) output[row * C + c] = a[row * C + c] * factor;
+      } else {
+        machine.kernels->multiply(a + row * C, b + row / plane * C, output + row * C, C);
+      }
+    }
   });
 }
 

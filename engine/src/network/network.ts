@@ -183,8 +183,8 @@ export interface AddNode extends NodeBase {
 }
 
 /**
- * Product of two values outside residual blocks: of one size, or a map and a vector that scales its channels, in either
- * order (attention without a block).
+ * Product of two values outside residual blocks: of one size, or a map and what scales it, in either order: a vector of its
+ * channels, or a map of one channel for its pixels (attention without a block; focal modulation, Yang et al. 2022).
  */
 export interface MultiplyNode extends NodeBase {
   readonly kind: 'multiply';

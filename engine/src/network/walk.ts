@@ -227,7 +227,7 @@ function nodeOutput(
 }
 
 /**
- * Which of two factors is the map, and which is the map's scale: of one size, or a vector.
+ * Which of two factors is the map, and which is the map's scale: of one size, a vector, or a map of one channel.
  * @returns the extents of both
  * @throws FoveaError `bad-shape` when neither scales the other
  */
@@ -237,13 +237,14 @@ export function scaled(
   second: Extents,
 ): { readonly map: Extents; readonly scale: Extents; readonly swapped: boolean } {
   const scales = (scale: Extents, map: Extents) =>
-    scale.every((extent, axis) => extent === map[axis] || (extent === 1 && (axis === 1 || axis === 2))) &&
-    (scale.join() === map.join() || scale[1] * scale[2] === 1);
+    scale.join() === map.join() ||
+    scale.join() === [map[0], 1, 1, map[3]].join() ||
+    scale.join() === [map[0], map[1], map[2], 1].join();
   if (scales(second, first)) return { map: first, scale: second, swapped: false };
   if (scales(first, second)) return { map: second, scale: first, swapped: true };
   throw new FoveaError(
     'bad-shape',
-    `"${name}" multiplies [${first.join(', ')}] by [${second.join(', ')}]; maps of one size, or a map and a value for each of its channels, are accepted`,
+    `"${name}" multiplies [${first.join(', ')}] by [${second.join(', ')}]; maps of one size, or a map and a value for each of its channels or pixels, are accepted`,
   );
 }
 

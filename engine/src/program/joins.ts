@@ -31,8 +31,12 @@ export function resizeProblem({ source, destination }: OperationOf<'resize'>): s
 /** Why one map cannot be multiplied by another; undefined when it can. */
 export function productProblem({ a, b, destination }: OperationOf<'multiply'>): string | undefined {
   const [N, H, W, C] = a.shape;
-  const vector = b.shape.join() === [N, 1, 1, C].join() && H * W > 1;
-  if (destination.shape.join() !== a.shape.join() || (!vector && b.shape.join() !== a.shape.join()))
+  const same = b.shape.join() === a.shape.join();
+  const smaller = [
+    [N, 1, 1, C],
+    [N, H, W, 1],
+  ].some((shape) => shape.join() === b.shape.join());
+  if (destination.shape.join() !== a.shape.join() || !(same || smaller))
     return `sizes [${[a, b, destination].map(({ shape }) => shape.join(', ')).join('], [')}] do not fit`;
-  return vector && b === destination ? `map ${b.id} is written while it is read` : undefined;
+  return !same && b === destination ? `map ${b.id} is written while it is read` : undefined;
 }

@@ -42,8 +42,8 @@ export interface JoinCase {
   readonly interpolation: Interpolation;
   /** The first channel, as a share of those of one map. */
   readonly first: number;
-  /** Those channels times their means, in either order, and then times themselves. */
-  readonly product?: 'scale' | 'scaled' | 'square';
+  /** Those channels times their means, in either order, and then times themselves; or times the first of them. */
+  readonly product?: 'scale' | 'scaled' | 'square' | 'pixels';
   /** What its values are normalised by; left out, nothing. */
   readonly statistics?: MapStatistics;
   /** How its pixels attend to each other, as they are queries, keys and values; left out, not at all. */

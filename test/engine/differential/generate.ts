@@ -179,7 +179,7 @@ function joinsOf({ blocks, height, width, stem }: Case, random: Random): readonl
     const join = { after, of: before, factor: pick(FACTORS), interpolation: pick(interpolations) };
     if (random.next() >= 1 / 3) return [];
     const first = random.next();
-    const wanted = pick([undefined, 'scale', 'scaled', 'square'] as const);
+    const wanted = pick([undefined, 'scale', 'scaled', 'square', 'pixels'] as const);
     const product = wanted && left > 0 ? wanted : undefined;
     const statistics = pick([undefined, undefined, 'moments', 'response'] as const);
     const drawn = pick([undefined, undefined, ...pixelWeightings]);

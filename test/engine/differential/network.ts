@@ -176,12 +176,14 @@ function appendJoin(
   append({ kind: 'concat' }, name, sides);
   const some = `${name}, some`;
   append({ kind: 'slice', first: Math.floor(first * channels), channels }, some);
-  if (product !== undefined) {
+  if (product === 'pixels') {
+    append({ kind: 'slice', first: 0, channels: 1 }, `${some}, first`);
+    append({ kind: 'multiply' }, `${some}, scaled`, [`${some}, first`, some]);
+  } else if (product !== undefined) {
     const means = `${some}, means`;
     append({ kind: 'global-pool' }, means);
-    append({ kind: 'multiply' }, `${some}, times means`, product === 'scale' ? [some, means] : [means, some]);
-    if (product === 'square')
-      append({ kind: 'multiply' }, `${some}, squared`, [`${some}, times means`, some]);
+    append({ kind: 'multiply' }, `${some}, scaled`, product === 'scale' ? [some, means] : [means, some]);
+    if (product === 'square') append({ kind: 'multiply' }, `${some}, squared`, [`${some}, scaled`, some]);
   }
   if (statistics !== undefined) {
     const groups = statistics === 'moments' && channels % 2 === 0 ? 2 : 1;
@@ -199,7 +201,7 @@ function appendJoin(
       epsilon: attends === 'linear' ? 1e-2 : 0,
       ...{ ...(attends === 'context' ? {} : { query: own }), key: own, value: own },
     };
-    const multiplied = product === 'square' ? `${some}, squared` : `${some}, times means`;
+    const multiplied = product === 'square' ? `${some}, squared` : `${some}, scaled`;
     const before = statistics ? `${some}, normalised` : product ? multiplied : some;
     const inputs = new Array<string>(attends === 'context' ? 2 : 3).fill(before);
     append({ kind: 'pixel-attention', attention }, `${some}, attended`, inputs);

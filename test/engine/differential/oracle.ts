@@ -89,13 +89,13 @@ export async function oracle(
         );
         break;
       case 'multiply': {
-        const [map, scale] = input.H * input.W > second!.H * second!.W ? [input, second!] : [second!, input];
+        const size = ({ C, H, W }: Planes) => C * H * W;
+        const [map, scale] = size(input) > size(second!) ? [input, second!] : [second!, input];
+        const place = (n: number, c: number, y: number, x: number) =>
+          ((n * scale.C + (c % scale.C)) * scale.H + (y % scale.H)) * scale.W + (x % scale.W);
         values.set(
           node.output,
-          makePlanes(
-            map,
-            (n, c, _y, _x, at) => map.data[at]! * scale.data[scale.H * scale.W === 1 ? n * map.C + c : at]!,
-          ),
+          makePlanes(map, (n, c, y, x, at) => map.data[at]! * scale.data[place(n, c, y, x)]!),
         );
         break;
       }

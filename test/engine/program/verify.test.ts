@@ -156,7 +156,10 @@ describe('the verifier of programs', () => {
           [false, true],
           [false, true],
         ],
-        [true, false],
+        ...[
+          [true, false],
+          [true, false],
+        ],
       ]);
       const text = printProgram(program);
       expect(text).toMatch(/= channels 0 to \d+ of %\d+, from \d+ on/);

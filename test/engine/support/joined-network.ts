@@ -3,7 +3,7 @@ import type { Interpolation, NetworkNode } from '@fovea/engine/backend';
 
 /**
  * A network with slices, a concatenation and a map made larger behind its first block, which a pool makes as small
- * again, and, with `products`, those of that with its means and with itself and their normalisations: every block before and behind gets the same sizes.
+ * again, and, with `products`, those of that with its means, with itself and with a channel of it, and their normalisations: every block before and behind gets the same sizes.
  */
 export function withJoins(network: Network, interpolation: Interpolation, products = true): Network {
   const at = network.nodes.findIndex(({ kind }) => kind === 'block');
@@ -37,8 +37,10 @@ export function withJoins(network: Network, interpolation: Interpolation, produc
       { kind: 'multiply', name: 'scaled', inputs: ['means', 'moments'], output: 'scaled' },
       { kind: 'multiply', name: 'product', inputs: ['scaled', 'smaller'], output: 'product' },
       { kind: 'multiply', name: 'again', inputs: ['product', 'means'], output: 'again' },
+      { ...{ kind: 'slice', name: 'one', inputs: ['again'], output: 'one' }, first: 1, channels: 1 },
+      { kind: 'multiply', name: 'pixels', inputs: ['one', 'again'], output: 'pixels' },
       {
-        ...{ kind: 'normalise-map', name: 'response', inputs: ['again'], output: 'response' },
+        ...{ kind: 'normalise-map', name: 'response', inputs: ['pixels'], output: 'response' },
         ...{ by: 'response', groups: 1, epsilon: 1e-3 },
       },
     );

@@ -19,14 +19,14 @@ export function copyChannels(
   });
 }
 
-/** A map times another of its size, or times a vector for each image. */
+/** A map times another of its size, times a vector for each image, or times a value for each pixel. */
 export function product(map: Tensor, scale: Tensor): Tensor {
   const [, H, W, C] = map.shape;
-  const [, height, width] = scale.shape;
+  const [, height, width, channels] = scale.shape;
   const plane = height * width === 1 ? H * W : 1;
   return mapped(map, (value, i) => {
     const pixel = Math.floor(i / C);
-    return value * scale.data[Math.floor(pixel / plane) * C + (i % C)]!;
+    return value * scale.data[Math.floor(pixel / plane) * channels + (channels === 1 ? 0 : i % C)]!;
   });
 }
 

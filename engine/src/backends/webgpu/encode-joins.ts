@@ -27,13 +27,13 @@ export function encodeCopyChannels({
   };
 }
 
-/** A map times another of its size, or times each image's vector. */
+/** A map times another of its size, times each image's vector, or times a value for each pixel. */
 export function encodeMultiply({ a, b, destination }: OperationOf<'multiply'>): Launch {
-  const [, height, width] = b.shape;
+  const [, height, width, channels] = b.shape;
   const plane = height * width === 1 ? pixelsOf(a) / a.shape[0] : 1;
   const own = (map: ProgramMap) => map !== destination;
   return everywhere(
-    multiplyKernel(own(a), own(b)),
+    multiplyKernel(own(a), own(b), channels < a.shape[3]),
     destination,
     { plane },
     {

@@ -42,6 +42,7 @@ export function scaleBeforeAttention(graph: DraftGraph, draft: AffineDraft, budg
     if (before?.kind !== 'convolution') continue;
     const { convolution } = before;
     if (convolution.activation !== 'none' || convolution.normalisation) continue;
+    if (convolution.outChannels !== draft.scale.length) continue;
     const [pool, ...others] = graph.readersOf(scaled).filter((reader) => reader !== product);
     if (pool?.kind !== 'global-pool' || others.length > 0 || !graph.onlyReadBy(scaled, product, pool))
       continue;

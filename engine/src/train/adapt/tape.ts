@@ -279,18 +279,23 @@ export class Tape {
     return output;
   }
 
-  /** Product of two values, either of which may be a vector for each image of the other. */
+  /** Product of two values, either of which may be a vector for each image of the other, or a value for each of its pixels. */
   multiply(first: Value, second: Value): Value {
     const { swapped } = scaled({ name: 'product' }, first.shape, second.shape);
     return swapped ? this.scale(second, first) : this.scale(first, second);
   }
 
-  /** Each image's map times that image's gate, `[N, 1, 1, C]`, or times another map of its size. */
+  /** Each image's map times that image's gate, `[N, 1, 1, C]` or `[N, H, W, 1]`, or times another map of its size. */
   scale(input: Value, gate: Value): Value {
     const [N, H, W, C] = input.shape;
     const output = this.make(input.shape, input.learned || gate.learned);
-    const rows = sizeOf(gate.shape) / C;
-    const [dims, zeros] = [[rows, (N * H * W) / rows, C], this.#constant(C, 0)];
+    // What scales pixels scales as many numbers of one channel each.
+    const channels = gate.shape[3];
+    const rows = sizeOf(gate.shape) / channels;
+    const [dims, zeros] = [
+      [rows, (N * H * W * C) / (rows * channels), channels],
+      this.#constant(channels, 0),
+    ];
     this.emit('scale', dims, input.array, gate.array, zeros, output.array);
     this.onBackward(() => {
       const slope = this.takeSlope(output);

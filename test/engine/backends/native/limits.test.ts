@@ -129,7 +129,7 @@ describe.skipIf(nativeBackend.unavailable !== undefined)('native code refuses', 
     const session = addon.inferOutlines('portable');
     const make = (kind: 'copy-channels' | 'resize' | 'normalise-map' | 'multiply', ...operands: number[]) => {
       const instruction = new OperandWriter(1).begin(kind).numbers(operands).words;
-      // Maps of 2 x 2 and 4 x 6 pixels, of 3 and 5 channels, and vectors of 3, each in a buffer of its own but for two.
+      // Maps of 2 x 2 and 4 x 6 pixels, of 3 and 5 channels and of one, and vectors of 3, most in buffers of their own.
       const maps = [
         [0, 1, 2, 2, 3],
         [1, 1, 2, 2, 5],
@@ -138,10 +138,12 @@ describe.skipIf(nativeBackend.unavailable !== undefined)('native code refuses', 
         [0, 1, 2, 2, 3],
         [4, 1, 1, 1, 3],
         [0, 1, 1, 1, 3],
+        [5, 1, 2, 2, 1],
+        [5, 1, 2, 1, 1],
       ].flat();
       // JavaScript has written what is read.
       const written = Int32Array.of(0, operands[0]!, 1, 0, operands[1]!, 1);
-      const buffers = Float64Array.of(12, 20, 72, 60, 3);
+      const buffers = Float64Array.of(12, 20, 72, 60, 3, 4);
       return addon.inferProgram(
         session,
         buffers,
@@ -194,7 +196,9 @@ describe.skipIf(nativeBackend.unavailable !== undefined)('native code refuses', 
     expect(() => make('multiply', 0, 5, 2)).toThrow(/maps do not fit/);
     expect(() => make('multiply', 0, 6, 0)).toThrow(/must not share a buffer/);
     expect(() => make('multiply', 0, 9, 0)).toThrow(/no such map/);
+    expect(() => make('multiply', 0, 8, 0)).toThrow(/by a value for each pixel/);
     expect(make('multiply', 0, 5, 0)).toBeGreaterThanOrEqual(0);
+    expect(make('multiply', 0, 7, 0)).toBeGreaterThanOrEqual(0);
     addon.inferClose(session);
   });
 });

@@ -162,6 +162,7 @@ export function everyKernel(precision: Precision): readonly Limited[] {
         copyChannelsKernel(either),
         resizeKernel(either),
         ...[true, false].map((other) => multiplyKernel(either, other)),
+        multiplyKernel(either, true, true),
       ]),
       ...(['max-pool', 'average-pool'] as const).map((kind) => windowKernel(kind)),
       ...([1, 16] as const).flatMap((lanes) =>

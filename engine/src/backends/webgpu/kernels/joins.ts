@@ -42,10 +42,12 @@ ${
 /**
  * `destination = a · b`, b with a row for every `plane` pixels: an invocation for each vector of channels.
  * @param ownA,ownB whether a factor has a buffer of its own, or is overwritten: then it is as large as the other one
+ * @param byPixel whether b, with a buffer of its own, has one channel
  */
-export function multiplyKernel(ownA: boolean, ownB: boolean): Kernel {
+export function multiplyKernel(ownA: boolean, ownB: boolean, byPixel = false): Kernel {
+  const row = byPixel ? 'b[item / p.vectors / p.plane].x' : 'b[row]';
   return {
-    name: `multiply ${ownA ? 'own' : 'overwritten'} ${ownB ? 'own' : 'overwritten'}`,
+    name: `multiply ${ownA ? 'own' : 'overwritten'} ${ownB ? 'own' : 'overwritten'}${byPixel ? ' pixels' : ''}`,
     parameters: ['items', 'vectors', 'plane'],
     bindings: [
       { name: 'destination', access: 'write', element: 'Value' },
@@ -55,7 +57,7 @@ export function multiplyKernel(ownA: boolean, ownB: boolean): Kernel {
     code: `${eachItem}
   if (item >= p.items) { return; }
   let row = item / p.vectors / p.plane * p.vectors + item % p.vectors;
-  destination[item] = stored(vec4f(${ownA ? 'a' : 'destination'}[item]) * vec4f(${ownB ? 'b[row]' : 'destination[item]'}));
+  destination[item] = stored(vec4f(${ownA ? 'a' : 'destination'}[item]) * vec4f(${ownB ? row : 'destination[item]'}));
 }`,
   };
 }

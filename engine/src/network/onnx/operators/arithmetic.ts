@@ -96,9 +96,11 @@ const isScalar = (tensor: TensorProto, wanted: number) => {
   return values.length === 1 && values[0] === wanted;
 };
 
-/** Whether extents are those of a vector that scales the channels of a map. */
-const scales = (vector: readonly number[], map: readonly number[]) =>
-  vector.length === map.length && vector.every((extent, axis) => extent === (axis < 2 ? map[axis] : 1));
+/** Whether extents are those of what scales the channels of a map, or its pixels. */
+const scales = (scale: readonly number[], map: readonly number[]) =>
+  scale.length === map.length &&
+  (scale.every((extent, axis) => extent === (axis < 2 ? map[axis] : 1)) ||
+    scale.every((extent, axis) => extent === (axis === 1 ? 1 : map[axis])));
 
 export const arithmetic: Handler = (node, scope) => {
   // A sum of one value is that value; one of three and more is left to onnxruntime.
@@ -149,9 +151,16 @@ export const arithmetic: Handler = (node, scope) => {
     return { draft: { kind: 'add', ...scope.base(node, inputs), activation: 'none' }, value: values[0] };
   }
   if (node.op === 'Sub' && equal) return difference(node, scope, values[0]);
-  if (node.op === 'Mul' && values[0].rank === values[1].rank && values[0].channels === values[1].channels) {
+  const [first, second] = values.map((each) => each!.channels);
+  if (
+    node.op === 'Mul' &&
+    values[0].rank === values[1].rank &&
+    (first === second || first === 1 || second === 1)
+  ) {
     const fits = a !== undefined && b !== undefined && (equal || scales(a, b) || scales(b, a));
-    const larger = values[0].pooled ? values[1] : values[0];
+    if (!fits && first !== second) return undefined;
+    const scaled = first === second ? values[0].pooled : first === 1;
+    const larger = scaled ? values[1] : values[0];
     return { draft: { kind: 'multiply', ...scope.base(node, inputs), fits }, value: larger };
   }
   return undefined;
