@@ -1,5 +1,5 @@
+import { isEpsilon } from './epsilon.js';
 import type { Attention, PlainConvolution } from './network.js';
-import { isEpsilon } from './normalisation.js';
 
 export type { Attention, AttentionPool } from './network.js';
 

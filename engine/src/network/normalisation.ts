@@ -1,9 +1,5 @@
+import { isEpsilon } from './epsilon.js';
 import type { Convolution, MapStatistics, NormaliseMapNode } from './network.js';
-
-/** Whether a value can be added to a variance: above 0 and finite, also in single precision. */
-export function isEpsilon(value: unknown): value is number {
-  return typeof value === 'number' && Math.fround(value) > 0 && Number.isFinite(Math.fround(value));
-}
 
 /** All that a map may be normalised by, in the order of `Statistics` in engine/native/common/statistics.h. */
 export const mapStatistics = ['moments', 'response'] as const satisfies readonly MapStatistics[];

@@ -1,4 +1,4 @@
-import { isEpsilon } from './normalisation.js';
+import { isEpsilon } from './epsilon.js';
 
 /**
  * How pixels weigh each other's values. `softmax`: `softmax(scale · q · k)` over the keys (Vaswani et al. 2017). `linear`:

@@ -1,5 +1,5 @@
+import { isEpsilon } from '../epsilon.js';
 import type { MapStatistics } from '../network.js';
-import { isEpsilon } from '../normalisation.js';
 import { floatOf, type GraphNode, intOf, intsOf } from './graph.js';
 import type { GraphLinks } from './graph-links.js';
 import { float32Values, isFloatType, numberValues } from './tensor.js';

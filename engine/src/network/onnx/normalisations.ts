@@ -1,4 +1,4 @@
-import { isEpsilon } from '../normalisation.js';
+import { isEpsilon } from '../epsilon.js';
 import { floatOf, type GraphNode, intOf, intsOf } from './graph.js';
 import type { GraphLinks } from './graph-links.js';
 import { numberValues } from './tensor.js';

@@ -1,9 +1,10 @@
 import { FoveaError } from '../../errors.js';
 import { isActivation } from '../activation.js';
 import { type Attention, type AttentionRole, fitsChannels } from '../attention.js';
+import { isEpsilon } from '../epsilon.js';
 import { LONGEST_BRANCH } from '../longest-branch.js';
 import type { Convolution, Interpolation, Network, NetworkNode } from '../network.js';
-import { isEpsilon, mapStatistics } from '../normalisation.js';
+import { mapStatistics } from '../normalisation.js';
 import { attendedInputs, biasCount, type PixelAttention, pixelAttentionFault } from '../pixel-attention.js';
 import { interpolations } from '../sampling.js';
 
