@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
+import { addCommands } from '../../kernel/src/cli/command-table.js';
 import { readJson, root } from './tarballs.js';
 
 const guides = ['.', 'docs', 'engine', 'kernel', 'extension'].flatMap((folder) =>
@@ -29,12 +30,7 @@ const mentions: Mention[] = guides.flatMap((file) => {
 /** The commands of `fovea` with the options that each takes. */
 async function foveaCommands(): Promise<Map<string, readonly string[]>> {
   const program = new Command();
-  const folder = join(root, 'kernel/src/cli/commands');
-  for (const file of readdirSync(folder)) {
-    if (!/export function register\(/.test(readFileSync(join(folder, file), 'utf8'))) continue;
-    const { register } = await import(join(folder, file));
-    register(program);
-  }
+  await addCommands(program, () => true);
   return new Map(
     program.commands.map((command) => [
       command.name(),

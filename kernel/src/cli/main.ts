@@ -1,34 +1,9 @@
 import { FoveaError } from '@fovea/engine/errors';
-import { type Command, CommanderError } from 'commander';
+import { CommanderError } from 'commander';
 import { version } from '../version.js';
+import { addCommands } from './command-table.js';
 import { NearestCommand } from './nearest-command.js';
 import { outliveReaders } from './output/output-streams.js';
-
-/** Modules that each add one or more commands; a command is loaded only when it is the one asked for. */
-const commands: Record<string, () => Promise<{ register(program: Command): void }>> = {
-  adapt: () => import('./commands/adapt.js'),
-  calibrate: () => import('./commands/calibrate.js'),
-  doctor: () => import('./commands/doctor.js'),
-  evaluate: () => import('./commands/evaluate.js'),
-  export: () => import('./commands/export.js'),
-  fit: () => import('./commands/fit.js'),
-  bench: () => import('./commands/bench.js'),
-  infer: () => import('./commands/infer.js'),
-  inspect: () => import('./commands/inspect.js'),
-  install: () => import('./commands/install.js'),
-  kernel: () => import('./commands/kernel.js'),
-  lab: () => import('./commands/lab.js'),
-  launcher: () => import('./commands/launcher.js'),
-  list: () => import('./commands/install.js'),
-  predict: () => import('./commands/predict.js'),
-  search: () => import('./commands/search.js'),
-  sweep: () => import('./commands/sweep.js'),
-  sweeps: () => import('./commands/sweeps.js'),
-  train: () => import('./commands/train.js'),
-  uninstall: () => import('./commands/install.js'),
-  validate: () => import('./commands/validate.js'),
-  worker: () => import('./commands/worker.js'),
-};
 
 async function main(argv: readonly string[]): Promise<void> {
   const program = new NearestCommand('fovea')
@@ -36,17 +11,10 @@ async function main(argv: readonly string[]): Promise<void> {
     .version(version)
     .exitOverride()
     .showHelpAfterError('(fovea COMMAND --help lists what is accepted)');
-  const modules = new Set(await Promise.all(loadersFor(argv[2]).map((load) => load())));
-  for (const module of modules) module.register(program);
+  // `fovea help COMMAND` needs its options too.
+  const wanted = argv.slice(2).find((word) => word !== 'help' && word !== '--');
+  await addCommands(program, (name) => name === wanted);
   await program.parseAsync(argv);
-}
-
-/** Of the command that is asked for; of all of them where none is, but for the version's sake. */
-function loadersFor(wanted: string | undefined) {
-  if (wanted === '--version' || wanted === '-V') return [];
-  return wanted !== undefined && Object.hasOwn(commands, wanted)
-    ? [commands[wanted]!]
-    : Object.values(commands);
 }
 
 /** What went wrong, as a line for people. */

@@ -10,11 +10,3 @@ const { version } = JSON.parse(
 it.each(['--version', '-V'])('fovea %s says the version alone', async (option) => {
   expect(await fovea(option)).toEqual({ code: 0, stdout: `${version}\n`, stderr: '' });
 });
-
-it('fovea --help names every command', async () => {
-  const { code, stdout } = await fovea('--help');
-  expect(code).toBe(0);
-  for (const command of ['adapt', 'bench', 'infer', 'lab', 'sweeps', 'worker']) {
-    expect(stdout).toMatch(new RegExp(`^  ${command} `, 'm'));
-  }
-});

@@ -10,6 +10,7 @@ import {
 } from '@fovea/engine/train';
 import type { Command } from 'commander';
 import { counted, formatPercent } from '../../presentation/index.js';
+import { describeArgument } from '../options/argument.js';
 import { MODEL_HELP, openModel } from '../options/model.js';
 import { asTable, parseInteger, parseRate, printJson } from '../options/parse.js';
 import { addNormalisation, type PreprocessingOptions, parsePreprocessing } from '../options/preprocessing.js';
@@ -35,13 +36,8 @@ interface AdaptCliOptions extends Pick<PreprocessingOptions, 'size' | 'mean' | '
 }
 
 /** `fovea adapt`: maskers learned on unlabelled images, to keep the network's answers with fewer FLOPs. */
-export function register(program: Command): void {
-  const command = program
-    .command('adapt')
-    .description(
-      'Learn the maskers of a trained network on your images, without labels; an interrupted run continues where it stopped.',
-    )
-    .argument('<model>', MODEL_HELP)
+export function register(command: Command): void {
+  describeArgument(command, MODEL_HELP)
     .requiredOption(
       '--images <folder>',
       'folder of images like those that the network will get, at any depth',

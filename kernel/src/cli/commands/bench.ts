@@ -5,6 +5,7 @@ import { type Benchmark, benchmark } from '@fovea/engine/predict';
 import { generateDataset, imagesOf } from '@fovea/engine/train';
 import type { Command } from 'commander';
 import { counted, formatPercent } from '../../presentation/index.js';
+import { describeArgument } from '../options/argument.js';
 import { UNSEEN_SEED } from '../options/data.js';
 import { readInput } from '../options/input.js';
 import { MODEL_HELP, openModel } from '../options/model.js';
@@ -28,13 +29,8 @@ interface BenchOptions extends RunningOptions, PreprocessingOptions {
 }
 
 /** `fovea bench`: the engine against onnxruntime dense, alternately in one process. */
-export function register(program: Command): void {
-  const command = program
-    .command('bench')
-    .description(
-      'Time the engine against onnxruntime dense, alternately in one process, after checking its answers.',
-    )
-    .argument('<model>', MODEL_HELP)
+export function register(command: Command): void {
+  describeArgument(command, MODEL_HELP)
     .option('--config <file>', "the checkpoint's JSON configuration (default: the .json beside it)")
     .option(
       '--masker <name>',

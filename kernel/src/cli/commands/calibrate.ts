@@ -24,10 +24,8 @@ const busy = 0.1;
 const calibrated: readonly string[] = ['native', 'webgpu'];
 
 /** `fovea calibrate`: measures this machine, so that it can be predicted for as `this-machine` or `this-gpu`. */
-export function register(program: Command): void {
-  program
-    .command('calibrate')
-    .description('Measure this machine and store the result as the device "this-machine", or "this-gpu".')
+export function register(command: Command): void {
+  command
     .option('--backend <name>', 'native, or webgpu to measure the GPU (default: native)')
     .option('--seconds <n>', `measuring time to aim for, native only (default: ${calibrationSeconds})`)
     .option('--no-store', 'measure and report, but leave the stored calibration as it is')

@@ -88,11 +88,9 @@ function checkCalibration(): Promise<Finding> {
   return check('calibration', look, 'warn');
 }
 
-/** Adds `fovea doctor`, which says what works on this machine, and how to repair what does not. */
-export function register(program: Command): void {
-  program
-    .command('doctor')
-    .description('Check what Fovea needs on this machine.')
+/** `fovea doctor`: says what works on this machine, and how to repair what does not. */
+export function register(command: Command): void {
+  command
     .option('--json', 'print one JSON document and nothing else')
     .action(async ({ json }: { readonly json?: boolean }) => {
       const findings = await Promise.all([

@@ -10,6 +10,7 @@ import {
 } from '@fovea/engine/train';
 import type { Command } from 'commander';
 import { counted, formatPercent } from '../../presentation/index.js';
+import { describeArgument } from '../options/argument.js';
 import { addData, type DataOptions, loadImages } from '../options/data.js';
 import { DEVICE_HELP, openDevice } from '../options/device.js';
 import { MODEL_HELP, openModel } from '../options/model.js';
@@ -30,11 +31,8 @@ interface EvaluateCliOptions extends DataOptions, RunningOptions {
 const DRAWN = 200;
 
 /** `fovea evaluate`: accuracy, agreement, rates and latency of a network on many images. */
-export function register(program: Command): void {
-  const command = program
-    .command('evaluate')
-    .description('Accuracy, agreement with dense, rates per block, and latency measured and predicted.')
-    .argument('<model>', MODEL_HELP);
+export function register(command: Command): void {
+  describeArgument(command, MODEL_HELP);
   addData(command, DRAWN)
     .option('--config <file>', "the checkpoint's JSON configuration (default: the .json beside it)")
     .option('--masker <name>', 'learned, saliency or random (default: learned where the network has it)')

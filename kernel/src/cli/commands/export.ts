@@ -9,6 +9,7 @@ import { GENERATOR } from '../../export/page.js';
 import { renderNotebook } from '../../export/render.js';
 import { parseNotebook } from '../../server/contents/notebook.js';
 import { mediaType } from '../../server/http/media-types.js';
+import { describeArgument } from '../options/argument.js';
 import { isSameFile } from '../output/same-file.js';
 
 interface ExportOptions {
@@ -18,11 +19,8 @@ interface ExportOptions {
 }
 
 /** `fovea export`: a notebook as a self-contained page, to hand in, print or mail. */
-export function register(program: Command): void {
-  program
-    .command('export')
-    .description('Write a notebook as one page that needs nothing else: figures are pictures and tables.')
-    .argument('<notebook>', 'an .ipynb file')
+export function register(command: Command): void {
+  describeArgument(command, 'an .ipynb file')
     .option('--to <format>', 'what to write: html (print it from a browser for a PDF)', 'html')
     .option('--output <file>', 'where to write it, - for standard output (default: beside the notebook)')
     .option('--force', 'replace a file that was not written by an export')

@@ -2,6 +2,7 @@ import { parseGranularity, plainGranularity } from '@fovea/engine/internal';
 import { fitMaskers, measureAgreement, saveNetwork } from '@fovea/engine/train';
 import type { Command } from 'commander';
 import { counted, formatPercent } from '../../presentation/index.js';
+import { describeArgument } from '../options/argument.js';
 import { addData, type DataOptions, loadInputs } from '../options/data.js';
 import { MODEL_HELP, openModel } from '../options/model.js';
 import { asTable, parseInteger, parseRate, parseRates, printJson } from '../options/parse.js';
@@ -25,11 +26,8 @@ interface FitCliOptions extends DataOptions {
 const DRAWN = 8;
 
 /** `fovea fit`: maskers for a network that was never trained for them, and how far they can be trusted. */
-export function register(program: Command): void {
-  const command = program
-    .command('fit')
-    .description('Fit a masker to every residual block from a few images; report agreement with dense.')
-    .argument('<model>', MODEL_HELP);
+export function register(command: Command): void {
+  describeArgument(command, MODEL_HELP);
   addData(command, DRAWN)
     .option('--config <file>', "the checkpoint's JSON configuration (default: the .json beside it)")
     .option('--granularity <S>', 'S: one, per stage or per block, separated by commas (default: 1)')

@@ -17,6 +17,7 @@ import { maskerNames } from '@fovea/engine/internal';
 import { float32Of, parseSafetensors, writeSafetensors } from '@fovea/engine/train';
 import type { Command } from 'commander';
 import { counted, formatPercent } from '../../presentation/index.js';
+import { describeArgument } from '../options/argument.js';
 import { readInput } from '../options/input.js';
 import { MODEL_HELP, OUTPUT_NAME, openModel } from '../options/model.js';
 import { asTable, parseInteger, parseRate, printJson } from '../options/parse.js';
@@ -39,12 +40,11 @@ interface InferOptions extends PreprocessingOptions, RunningOptions {
 }
 
 /** `fovea infer`: runs a network adaptively on a file and says where it computed and how long it took. */
-export function register(program: Command): void {
-  const command = program
-    .command('infer')
-    .description('Run a network adaptively; report classes, masks and where the time went.')
-    .argument('<model>', MODEL_HELP)
-    .requiredOption('--input <file>', '.safetensors with `input` (N, C, H, W, normalised), or an image');
+export function register(command: Command): void {
+  describeArgument(command, MODEL_HELP).requiredOption(
+    '--input <file>',
+    '.safetensors with `input` (N, C, H, W, normalised), or an image',
+  );
   addPreprocessing(command)
     .option('--config <file>', "the checkpoint's JSON configuration (default: the .json beside it)")
     .option(...OUTPUT_NAME)

@@ -3,6 +3,7 @@ import type { NodeDescription } from '@fovea/engine/backend';
 import { plainGranularity } from '@fovea/engine/internal';
 import type { Command } from 'commander';
 import { formatPercent } from '../../presentation/index.js';
+import { describeArgument } from '../options/argument.js';
 import { MODEL_HELP, OUTPUT_NAME, openModel } from '../options/model.js';
 import { parseSize, printJson } from '../options/parse.js';
 
@@ -15,13 +16,8 @@ interface InspectOptions {
 }
 
 /** `fovea inspect`: what a model is made of, and where masks can save work. */
-export function register(program: Command): void {
-  program
-    .command('inspect')
-    .description(
-      'Blocks, shapes, FLOPs (multiply-adds x 2) and parameters of a model, and which blocks are adaptive.',
-    )
-    .argument('<model>', MODEL_HELP)
+export function register(command: Command): void {
+  describeArgument(command, MODEL_HELP)
     .option('--config <file>', "the checkpoint's JSON configuration (default: the .json beside it)")
     .option('--input-size <HxW>', "input height and width, or one side (default: the model's own)")
     .option(...OUTPUT_NAME)

@@ -39,13 +39,9 @@ interface GatewayTarget {
   readonly gateway?: string;
 }
 
-/** Adds `fovea install`, `uninstall` and `list`: the kernel and the extension in an existing Jupyter. */
-export function register(program: Command): void {
-  targetOptions(
-    program
-      .command('install')
-      .description('Put the kernel and the JupyterLab extension where an existing Jupyter finds them.'),
-  )
+/** `fovea install`: the kernel and the extension in an existing Jupyter. */
+export function registerInstall(command: Command): void {
+  targetOptions(command)
     .option(
       '--gateway <kind>',
       'install only a kernelspec, for kernels on other hosts, of Enterprise Gateway (eg) or gateway_provisioners (gp)',
@@ -79,8 +75,11 @@ export function register(program: Command): void {
       say(`kernelspec    ${paths.kernelspec}`);
       say('Restart JupyterLab and reload its page to use them.');
     });
+}
 
-  targetOptions(program.command('uninstall').description('Remove exactly what fovea install installed.'))
+/** `fovea uninstall`: takes out of a Jupyter what was installed there. */
+export function registerUninstall(command: Command): void {
+  targetOptions(command)
     .option('--gateway <kind>', 'the kernelspec of this gateway: eg or gp')
     .action(async (options: TargetOptions & GatewayTarget) => {
       const paths = installPaths(dataFolderOf(options));
@@ -88,11 +87,11 @@ export function register(program: Command): void {
       for (const folder of removed) say(`removed  ${folder}`);
       if (removed.length === 0) say(`Nothing of Fovea is in ${paths.dataFolder}.`);
     });
+}
 
-  targetOptions(
-    program.command('list').description('Show where the kernel and the extension are installed.'),
-    'where the Jupyter in use looks',
-  ).action((options: TargetOptions) => {
+/** `fovea list`: where a Jupyter has them. */
+export function registerList(command: Command): void {
+  targetOptions(command, 'where the Jupyter in use looks').action((options: TargetOptions) => {
     const asked = isAsked(options);
     const found = (asked ? [dataFolderOf(options)] : dataFolders())
       .map(installPaths)

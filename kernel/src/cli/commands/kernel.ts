@@ -1,10 +1,8 @@
 import type { Command } from 'commander';
 
-/** Adds `fovea kernel`, which Jupyter starts. */
-export function register(program: Command): void {
-  program
-    .command('kernel')
-    .description('Start the Jupyter kernel (a kernelspec calls this).')
+/** `fovea kernel`: what Jupyter starts. */
+export function register(command: Command): void {
+  command
     .requiredOption('-f, --connection-file <file>', 'connection file that Jupyter writes')
     // Clients written for IPython pass IPython's options, which this kernel ignores.
     .allowUnknownOption()

@@ -2,6 +2,7 @@ import { statSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import { FoveaError } from '@fovea/engine';
 import type { Command } from 'commander';
+import { describeArgument } from '../options/argument.js';
 
 interface LabCommandOptions {
   readonly port?: string;
@@ -21,12 +22,9 @@ interface LabCommandOptions {
 
 const collect = (value: string, all: readonly string[]): readonly string[] => [...all, value];
 
-/** Adds `fovea lab`, which serves the built-in JupyterLab. */
-export function register(program: Command): void {
-  program
-    .command('lab')
-    .description('Start JupyterLab with the Fovea kernel and extension, on Node alone.')
-    .argument('[path]', 'folder to show, or a notebook to open', '.')
+/** `fovea lab`: serves the built-in JupyterLab. */
+export function register(command: Command): void {
+  describeArgument(command, 'folder to show, or a notebook to open', '.')
     .option('--port <number>', 'port to listen on; 0 for any (default: 8888, or the next free one)')
     .option(
       '--ip <address>',

@@ -4,11 +4,9 @@ import { parameters, readLaunchOptions } from '../../launcher/options.js';
 /** Prefix that Enterprise Gateway adds to the names of options. */
 const PREFIX = 'RemoteProcessProxy.';
 
-/** Adds `fovea launcher`, which Enterprise Gateway and gateway_provisioners start on the machine of a kernel. */
-export function register(program: Command): void {
-  const command = program
-    .command('launcher')
-    .description('Start the Jupyter kernel for a gateway on another machine (its kernelspec calls this).')
+/** `fovea launcher`: what Enterprise Gateway and gateway_provisioners start on the machine of a kernel. */
+export function register(command: Command): void {
+  command
     // Gateways pass options that are only for other kernels.
     .allowUnknownOption()
     .allowExcessArguments();

@@ -5,6 +5,7 @@ import { checkExcitation, flopsLeft, parseGranularity } from '@fovea/engine/inte
 import { costModels, type ReferenceTable, recomputeTable } from '@fovea/engine/predict';
 import type { Command } from 'commander';
 import { formatPercent } from '../../presentation/index.js';
+import { describeArgument } from '../options/argument.js';
 import { DEVICE_HELP, openDevice, parseDeviceThreads, settingText } from '../options/device.js';
 import { MODEL_HELP, openModel } from '../options/model.js';
 import { asTable, parseInteger, parseRates, parseSize, printJson } from '../options/parse.js';
@@ -26,11 +27,8 @@ interface PredictCommandOptions {
 }
 
 /** `fovea predict`: how long a network will take on a device, before anything runs. */
-export function register(program: Command): void {
-  program
-    .command('predict')
-    .description('Predict the latency of a network on a device, or recompute a table of reference rows.')
-    .argument('[model]', MODEL_HELP)
+export function register(command: Command): void {
+  describeArgument(command, MODEL_HELP)
     .option('--device <name>', DEVICE_HELP)
     .option(
       '--granularity <S>',

@@ -2,6 +2,7 @@ import { type Device, FoveaError } from '@fovea/engine';
 import { checkExcitation, parseGranularity } from '@fovea/engine/internal';
 import { type SearchOptions, type SearchResult, searchGranularity } from '@fovea/engine/predict';
 import type { Command } from 'commander';
+import { describeArgument } from '../options/argument.js';
 import { DEVICE_HELP, openDevice, parseDeviceThreads, settingText } from '../options/device.js';
 import { MODEL_HELP, openModel } from '../options/model.js';
 import { asTable, parseInteger, parseNumber, parseRate, parseSize, printJson } from '../options/parse.js';
@@ -26,11 +27,8 @@ interface SearchCommandOptions {
 }
 
 /** `fovea search`: the best S and strategy for every block and stage of a network on a device. */
-export function register(program: Command): void {
-  program
-    .command('search')
-    .description('Find the best granularity and strategy for every block and stage, with the reasons.')
-    .argument('<model>', MODEL_HELP)
+export function register(command: Command): void {
+  describeArgument(command, MODEL_HELP)
     .requiredOption('--device <name>', DEVICE_HELP)
     .option('--rate <r>', 'activation rate assumed at every S, 0 to 1 (default: 0.5)')
     .option('--rates <S=r,...>', 'activation rate by S, e.g. 1=0.4,2=0.45,4=0.5; other S are not searched')

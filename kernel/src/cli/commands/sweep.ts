@@ -11,6 +11,7 @@ import { questionAbout } from '../../sweep/space/expand.js';
 import type { SweepSpace } from '../../sweep/space/space.js';
 import { importModule } from '../../sweep/strategy-module.js';
 import { Sweep, type SweepResult } from '../../sweep/sweep.js';
+import { describeArgument } from '../options/argument.js';
 import { confirm } from '../options/confirm.js';
 import { collectLabel, LABEL_OPTION } from '../options/label-option.js';
 import { asTable, printJson } from '../options/parse.js';
@@ -30,13 +31,8 @@ interface SweepCommandOptions {
 }
 
 /** `fovea sweep`: many points of a space, on this machine or on those that serve a queue. */
-export function register(program: Command): void {
-  program
-    .command('sweep')
-    .description(
-      'Run every point of a space (networks x S x strategies x rates x …), here or on a queue of workers. A restarted sweep continues where it stopped: no finished point runs twice.',
-    )
-    .argument('<spec>', 'the space: a .json file, or a .ts or .js module whose default export it is')
+export function register(command: Command): void {
+  describeArgument(command, 'the space: a .json file, or a .ts or .js module whose default export it is')
     .option('--queue <url>', 'redis:// or rediss:// address of the queue that fovea worker serves')
     .option(
       '--out <file>',

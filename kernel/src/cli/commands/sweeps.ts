@@ -22,12 +22,7 @@ interface RemoveOptions extends SweepsCommandOptions {
 }
 
 /** `fovea sweeps`: lists the sweeps of this machine or of a queue; shows, cancels or removes one; removes stored files. */
-export function register(program: Command): void {
-  const sweeps = program
-    .command('sweeps')
-    .description(
-      'List the sweeps of this machine or of a queue; show, cancel or remove one; remove files that none refers to.',
-    );
+export function register(sweeps: Command): void {
   sweeps
     .command('list', { isDefault: true })
     .description('List all, with how many of their points have ended.')

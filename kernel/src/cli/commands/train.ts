@@ -14,6 +14,7 @@ import {
 } from '@fovea/engine/train';
 import type { Command } from 'commander';
 import { formatPercent } from '../../presentation/index.js';
+import { describeArgument } from '../options/argument.js';
 import { asTable, parseInteger, printJson } from '../options/parse.js';
 import { checkResumableOutput } from '../output/output-file.js';
 import { clearLine, duration, interruptible, progressLine } from '../output/progress.js';
@@ -28,13 +29,8 @@ interface TrainCliOptions {
 }
 
 /** `fovea train`: trains a network and its masks by a recipe. */
-export function register(program: Command): void {
-  program
-    .command('train')
-    .description(
-      'Train a small network and its masks by a recipe; an interrupted run continues where it stopped.',
-    )
-    .argument('<recipe>', 'JSON file: architecture, data, dense and adaptive phase')
+export function register(command: Command): void {
+  describeArgument(command, 'JSON file: architecture, data, dense and adaptive phase')
     .requiredOption('--output <file>', 'where to write the network (.safetensors), a MODEL for every command')
     .option('--data <folder>', 'train on your images instead: one folder per class')
     .option(

@@ -3,6 +3,7 @@ import { parseGranularity, plainGranularity } from '@fovea/engine/internal';
 import { type ValidateOptions, type Validation, validatePredictions } from '@fovea/engine/predict';
 import type { Command } from 'commander';
 import { formatPercent } from '../../presentation/index.js';
+import { describeArgument } from '../options/argument.js';
 import { MODEL_HELP, openModel } from '../options/model.js';
 import { asTable, parseInteger, parseNumber, parseRates, parseSize, printJson } from '../options/parse.js';
 import { showProgress } from '../output/progress.js';
@@ -22,11 +23,8 @@ interface ValidateCommandOptions {
 }
 
 /** `fovea validate`: predicts and measures the same plans on this machine. */
-export function register(program: Command): void {
-  program
-    .command('validate')
-    .description('Predict and measure the same plans on this machine, and print how far apart they are.')
-    .argument('<model>', MODEL_HELP)
+export function register(command: Command): void {
+  describeArgument(command, MODEL_HELP)
     .option('--backend <name>', 'what runs the plans: native or webgpu (default: native)')
     .option('--device <name>', 'device to predict with (default: this-machine, or this-gpu for webgpu)')
     .option('--strategies <names>', 'default: dense,unfused,lasnet,streamed')

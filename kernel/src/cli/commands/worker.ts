@@ -20,10 +20,8 @@ to another one. The guide to sweeps has a job script for each, and how to set th
 `;
 
 /** `fovea worker`: computes points of sweeps that a queue holds. */
-export function register(program: Command): void {
-  program
-    .command('worker')
-    .description('Serve a queue of sweep points on this machine until it is stopped.')
+export function register(command: Command): void {
+  command
     .requiredOption(
       '--queue <url>',
       'redis://[user:password@]host:port, or rediss://… with ?ca=…&cert=…&key=… as PEM files; $FOVEA_QUEUE_PASSWORD is used where the address has no password',
