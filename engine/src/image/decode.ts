@@ -25,30 +25,37 @@ const depths: ReadonlySet<string | undefined> = new Set(['uchar', 'ushort']);
  *
  * @param source the file's name, for messages
  * @throws FoveaError `bad-file` naming the file when it is no image, cut off or damaged, larger than 100
- *   megapixels, or of samples that are no unsigned integers of 8 or 16 bits
+ *   megapixels, or of samples that are no unsigned integers of 8 or 16 bits; `backend-unavailable` where images cannot be
+ *   read at all
  */
 export async function decodeImage(bytes: Uint8Array, source: string): Promise<RgbImage> {
   try {
-    return await decode(bytes);
+    return await decode(bytes, source);
   } catch (cause) {
+    if (cause instanceof FoveaError) throw cause;
     const ended = withEnd(bytes);
-    const image = ended && (await decode(ended).catch(() => undefined));
+    const image = ended && (await decode(ended, source).catch(() => undefined));
     if (image) return image;
-    const reason = (cause as Error).message.split('\n')[0];
-    throw new FoveaError('bad-file', `${source} is not a readable image: ${reason}`, { cause });
+    const [reason, ...more] = (cause as Error).message.split('\n');
+    throw unreadable(source, reason!, more.length > 0 ? { cause } : undefined);
   }
 }
 
-async function decode(bytes: Uint8Array): Promise<RgbImage> {
+const unreadable = (source: string, reason: string, options?: { cause: unknown }) =>
+  new FoveaError('bad-file', `${source} is not a readable image: ${reason}`, options);
+
+async function decode(bytes: Uint8Array, source: string): Promise<RgbImage> {
   const sharp = await loadSharp();
   // The header alone is read without a limit, so that a refusal can name the size.
   const { width, height, depth } = await sharp(bytes, { limitInputPixels: false, pages: 1 }).metadata();
   if (width * height > mostPixels) {
-    throw new Error(`it has ${width} x ${height} pixels; at most ${mostPixels / 1e6} million are accepted`);
+    const accepted = `at most ${mostPixels / 1e6} million are accepted`;
+    throw unreadable(source, `it has ${width} x ${height} pixels; ${accepted}`);
   }
   const image = sharp(bytes, { failOn: 'warning', limitInputPixels: mostPixels, pages: 1 });
   if (!depths.has(depth)) {
-    throw new Error(`its samples are of type ${depth}; unsigned integers of 8 or 16 bits are accepted`);
+    const accepted = 'unsigned integers of 8 or 16 bits are accepted';
+    throw unreadable(source, `its samples are of type ${depth}; ${accepted}`);
   }
   const { data, info } = await image
     .autoOrient()

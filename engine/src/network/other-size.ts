@@ -1,4 +1,5 @@
 import { FoveaError } from '../errors.js';
+import { reworded } from '../reworded.js';
 import type { Network } from './network.js';
 
 /**
@@ -19,5 +20,5 @@ export function atOtherSize(
     `; what runs in onnxruntime of this network may fit ${inputShape.height} x ${inputShape.width} alone: export it for ` +
     `${height} x ${width}, or with dynamic axes`;
   if (error.message.endsWith(hint)) return error;
-  return new FoveaError(error.code, `${error.message}${hint}`, { cause: error });
+  return reworded(error, `${error.message}${hint}`);
 }

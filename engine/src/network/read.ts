@@ -1,6 +1,7 @@
 import { expectArgument, expectOptions } from '../arguments/expect.js';
 import { anObject, aText, aUint8Array } from '../arguments/kinds.js';
 import { FoveaError } from '../errors.js';
+import { reworded } from '../reworded.js';
 import { type CheckpointConfig, configKey, parseCheckpointConfig } from './checkpoint/config.js';
 import { looksLikePyTorch, readPyTorch } from './checkpoint/pytorch/read.js';
 import { findStateDict } from './checkpoint/pytorch/state-dict.js';
@@ -80,7 +81,7 @@ export async function readNetwork(bytes: Uint8Array, options: ReadNetworkOptions
       } catch (error) {
         if (!(error instanceof FoveaError) || error.code !== 'bad-file') throw error;
         const message = `${error.message}; nor does it begin like a safetensors file, or what torch.save writes`;
-        throw new FoveaError('bad-file', message, { cause: error });
+        throw reworded(error, message);
       }
     },
   });

@@ -3,6 +3,7 @@ import { FoveaError } from '../errors.js';
 import { float32Of, type Safetensors, writeSafetensors } from '../network/checkpoint/safetensors.js';
 import { readSafetensors } from '../network/checkpoint/safetensors-file.js';
 import { replaceFile } from '../replace-file.js';
+import { reworded } from '../reworded.js';
 import { checkStillHeld } from './checkpoint-lock.js';
 import type { Parameters } from './parameters.js';
 import type { Recipe } from './recipe.js';
@@ -99,7 +100,7 @@ export async function readState(path: string): Promise<Safetensors> {
   } catch (error) {
     if (!(error instanceof FoveaError) || error.code !== 'bad-file') throw error;
     const message = `${error.message}; it was to hold the state of the run: name another file, or remove it to start over`;
-    throw new FoveaError('bad-file', message, { cause: error });
+    throw reworded(error, message);
   }
 }
 

@@ -101,7 +101,7 @@ export async function readRecipe(path: string): Promise<Recipe> {
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    throw new FoveaError('bad-file', `${path} is not valid JSON: ${(cause as Error).message}`, { cause });
+    throw new FoveaError('bad-file', `${path} is not valid JSON: ${(cause as Error).message}`);
   }
   return parseRecipe(value, path);
 }

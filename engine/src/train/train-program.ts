@@ -58,7 +58,7 @@ export class TrainProgram {
     try {
       this.#handle = addon.trainCompile(ops);
     } catch (error) {
-      throw new FoveaError('bad-shape', (error as Error).message, { cause: error });
+      throw new FoveaError('bad-shape', (error as Error).message);
     }
   }
 

@@ -10,6 +10,7 @@ import {
   listOf,
 } from '../arguments/kinds.js';
 import { FoveaError } from '../errors.js';
+import { reworded } from '../reworded.js';
 import { ambientSignal } from '../run/ambient-signal.js';
 import { defaultThreads } from '../run/prepare.js';
 import { checkThreads } from '../threads.js';
@@ -153,6 +154,7 @@ function checkRecipe(recipe: Recipe): void {
   try {
     parseRecipe(recipe, 'the recipe');
   } catch (cause) {
+    if (cause instanceof FoveaError) throw reworded(cause, cause.message, 'bad-argument');
     throw new FoveaError('bad-argument', (cause as Error).message, { cause });
   }
 }

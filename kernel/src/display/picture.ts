@@ -107,9 +107,6 @@ export function decodePng(png: Uint8Array): Required<Pixels> {
     throw new FoveaError(
       'bad-file',
       `broken PNG of ${size.width}x${size.height}: ${(cause as Error).message}`,
-      {
-        cause,
-      },
     );
   }
   const { width, height, channels, depth, palette, data } = decoded;

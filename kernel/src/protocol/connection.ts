@@ -43,9 +43,7 @@ export function readConnection(path: string): Connection {
   try {
     value = JSON.parse(text);
   } catch (error) {
-    throw new FoveaError('bad-file', `the connection file ${path} is not JSON: ${(error as Error).message}`, {
-      cause: error,
-    });
+    throw new FoveaError('bad-file', `the connection file ${path} is not JSON: ${(error as Error).message}`);
   }
   return checkConnection(value, path);
 }

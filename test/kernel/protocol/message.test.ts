@@ -1,8 +1,12 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { checkConnection } from '../../../kernel/src/protocol/connection.js';
+import { checkConnection, readConnection } from '../../../kernel/src/protocol/connection.js';
 import { MessageRefused, Signer } from '../../../kernel/src/protocol/frames.js';
 import { decode, encode, header, ReplayGuard } from '../../../kernel/src/protocol/message.js';
+import { expectSaidOnce } from '../../engine/support/said-once.js';
 
 const key = 'a0436f6c-1916-498b-8eb9-e81ab9368e84';
 
@@ -125,6 +129,14 @@ describe('a connection file', () => {
   it('is read with its defaults', () => {
     const { transport: _, ip: __, signature_scheme: ___, ...bare } = valid;
     expect(checkConnection(bare, 'file')).toEqual(valid);
+  });
+
+  it('is refused where it is no JSON, with the reason', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'fovea-connection-'));
+    const path = join(folder, 'text.json');
+    writeFileSync(path, 'hello');
+    await expectSaidOnce(() => readConnection(path), 'bad-file', /text\.json is not JSON: \S/);
+    rmSync(folder, { recursive: true });
   });
 
   it('is refused with the field that is wrong', () => {

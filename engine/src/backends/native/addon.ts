@@ -154,7 +154,7 @@ export function asFoveaError(error: unknown): unknown {
   if (error instanceof FoveaError) return error;
   const { code, message } = (error ?? {}) as { code?: unknown; message?: string };
   return typeof code === 'string' && codes.has(code)
-    ? new FoveaError(code as FoveaErrorCode, message ?? code, { cause: error })
+    ? new FoveaError(code as FoveaErrorCode, message ?? code)
     : error;
 }
 

@@ -21,9 +21,7 @@ export function decodeModel(bytes: Uint8Array, source: string): ModelProto {
   try {
     model = fromBinary(ModelProtoSchema, bytes, { recursionLimit: deepestNesting });
   } catch (cause) {
-    throw new FoveaError('bad-file', `${source} is not a readable ONNX file: ${(cause as Error).message}`, {
-      cause,
-    });
+    throw new FoveaError('bad-file', `${source} is not a readable ONNX file: ${(cause as Error).message}`);
   }
   if (!model.graph || model.graph.node.length === 0) {
     throw new FoveaError('bad-file', `${source} is not an ONNX model: it holds no graph with operators`);

@@ -125,7 +125,7 @@ async function readSpec(path: string): Promise<unknown> {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw new FoveaError('bad-file', `${path} is not JSON: ${(cause as Error).message}`, { cause });
+    throw new FoveaError('bad-file', `${path} is not JSON: ${(cause as Error).message}`);
   }
 }
 

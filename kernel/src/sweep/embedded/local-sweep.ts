@@ -119,7 +119,7 @@ export class LocalSweep {
         } catch (error) {
           // It would fail every point, each after all its work.
           if (diskRefusal(error) !== undefined)
-            throw new FoveaError('io', (error as Error).message, { cause: error });
+            throw error instanceof FoveaError ? error : new FoveaError('io', (error as Error).message);
           if (!signal.aborted && attempt === MOST_ATTEMPTS)
             return ended(attempt, { error: (error as Error).message });
         }

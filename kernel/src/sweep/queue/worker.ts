@@ -220,7 +220,7 @@ export class QueueWorker {
       else if (diskRefusal(error) !== undefined) {
         // A worker that stayed would be the fastest of all, and fail whatever the others could compute.
         const why = `worker ${this.facts.name} ends and gives its point back: ${(error as Error).message}`;
-        this.#trouble = new FoveaError('io', why, { cause: error });
+        this.#trouble = new FoveaError('io', why);
         this.stop();
         await lease.giveBack();
       } else if (!lost.signal.aborted) {

@@ -122,7 +122,7 @@ async function strategiesOf(modules: readonly string[]): Promise<readonly string
     const why = signal.aborted
       ? `importing them took longer than ${modulesMs / 1000} s`
       : (error as Error).message;
-    throw new FoveaError('bad-file', `modules: ${why}`, { cause: error });
+    throw new FoveaError('bad-file', `modules: ${why}`);
   } finally {
     runner.stop();
   }

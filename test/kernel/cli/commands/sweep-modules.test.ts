@@ -1,10 +1,12 @@
 // @module-tag process
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { EmbeddedBackend } from '../../../../kernel/src/sweep/embedded/backend.js';
+import { Runner } from '../../../../kernel/src/sweep/runner/runner.js';
 import { importModules, moduleMaterial } from '../../../../kernel/src/sweep/strategy-module.js';
 import { Sweep } from '../../../../kernel/src/sweep/sweep.js';
+import { expectSaidOnce } from '../../../engine/support/said-once.js';
 import { useDataFolder } from '../../../support/data-folder.js';
 import { fixture, fovea } from '../run-fovea.js';
 
@@ -76,6 +78,16 @@ describe('a sweep over strategies of one’s own', () => {
       expect([code, stderr], name).toEqual([1, expect.stringMatching(message)]);
     }
   });
+});
+
+it('a sweep started by code says once what a module threw', async () => {
+  const strategies = vi.spyOn(Runner.prototype, 'strategies');
+  strategies.mockRejectedValue(new Error('late.ts cannot be loaded: not today'));
+  const backend = new EmbeddedBackend();
+  const begin = () => Sweep.start({ networks: ['quick-look'], modules: [strategyModule(0)] }, { backend });
+  await expectSaidOnce(begin, 'bad-file', /^modules: late\.ts cannot be loaded: not today$/);
+  await backend.close();
+  strategies.mockRestore();
 });
 
 describe('a sweep on a queue', () => {
