@@ -132,7 +132,7 @@ const commands: readonly ListedCommand[] = [
 
 /**
  * Adds every command to a program, and loads those that are wanted: only these take options and do something.
- * @param isWanted told the name of each
+ * @param isWanted asked with the name of each
  */
 export async function addCommands(program: Command, isWanted: (name: string) => boolean): Promise<void> {
   for (const { usage, description, load } of commands) {

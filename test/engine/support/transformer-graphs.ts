@@ -107,7 +107,7 @@ export function edgesApart(shift: number, apart: number): Float32Array {
 /**
  * A transformer's layer of an 8 x 8 map `[N, C, H, W]` in windows of 4 x 4 pixels, shifted by so many, with a bias of positions
  * (Swin, as timm has it).
- * @param told what is added to the products of pixels at different edges, `edgesApart`; left out, nothing
+ * @param mask what is added to the products of pixels at different edges, `edgesApart`; left out, nothing
  */
 export function windowed(
   g: GraphBuilder,
@@ -115,7 +115,7 @@ export function windowed(
   channels: number,
   heads: number,
   shift: number,
-  told?: Float32Array,
+  mask?: Float32Array,
 ) {
   const last = transpose(g, x, 0, 2, 3, 1);
   const first = normalised(g, last, channels);
@@ -123,9 +123,9 @@ export function windowed(
   const cut = transpose(g, reshape(g, whole, -1, 2, 4, 2, 4, channels), 0, 1, 3, 2, 4, 5);
   const added = (_: GraphBuilder, products: string) => {
     const biased = g.node('Add', [products, floats(g, 1, heads, 16, 16)]);
-    if (!told) return biased;
+    if (!mask) return biased;
     const byWindow = reshape(g, biased, -1, 4, heads, 16, 16);
-    const masked = g.node('Add', [byWindow, g.floats(g.fresh('mask'), [1, 4, 1, 16, 16], told)]);
+    const masked = g.node('Add', [byWindow, g.floats(g.fresh('mask'), [1, 4, 1, 16, 16], mask)]);
     return reshape(g, masked, -1, heads, 16, 16);
   };
   const attended = attention(g, reshape(g, cut, -1, 16, channels), channels, heads, {

@@ -266,12 +266,12 @@ describe('attention over pixels that a file spells out', () => {
     ['in windows', 0, undefined],
     ['in shifted windows', 3, edgesApart(3, -100)],
     ['in shifted windows whose edges are not told apart', 2, undefined],
-  ])('is %s, and linear layers are blocks', async (name, shift, told) => {
-    const build = (g: GraphBuilder, x: string) => windowed(g, x, 8, 2, shift, told);
+  ])('is %s, and linear layers are blocks', async (name, shift, mask) => {
+    const build = (g: GraphBuilder, x: string) => windowed(g, x, 8, 2, shift, mask);
     const network = await agrees(between(8, 8, build), name.replaceAll(' ', '-'));
     expect(kinds(network)).not.toContain('foreign');
     expect(attentionsOf(network)[0]?.attention).toMatchObject({
-      windows: { extent: [4, 4], shift: [shift, shift], apart: told ? -100 : 0 },
+      windows: { extent: [4, 4], shift: [shift, shift], apart: mask ? -100 : 0 },
       bias: { queries: 16, keys: 16 },
     });
     expect(blocksOf(network).filter(({ adaptive }) => adaptive)).toHaveLength(1);

@@ -58,8 +58,8 @@ export function withAdded(
   for (const constant of added) {
     const reader = new AddedReader(attention, views, constant, budget);
     if (!reader.fits) return undefined;
-    const told = reader.edges();
-    if (told) windows = { ...told, apart: told.apart + (windows?.apart ?? 0) };
+    const separated = reader.edges();
+    if (separated) windows = { ...separated, apart: separated.apart + (windows?.apart ?? 0) };
     else if (reader.byPlace) return undefined;
     else {
       const values = reader.positions();
@@ -134,9 +134,9 @@ class AddedReader {
     for (let place = 0; place < places; place++) found.set(this.#table(place, 0), place * each);
     const apart = found.find((value) => value !== 0) ?? 0;
     if (!Number.isFinite(apart)) return undefined;
-    const told = { ...windows, apart };
-    const wanted = apartValues({ ...this.attention, windows: told }, map);
-    return found.every((value, i) => value === (wanted?.[i] ?? 0)) ? told : undefined;
+    const separated = { ...windows, apart };
+    const wanted = apartValues({ ...this.attention, windows: separated }, map);
+    return found.every((value, i) => value === (wanted?.[i] ?? 0)) ? separated : undefined;
   }
 
   #spent(values: number): number {
