@@ -35,17 +35,20 @@ void ProgramDescriber::describe_pixel_attention(const int32_t* o, Amounts& amoun
   const auto units = static_cast<double>(work.units), keys = static_cast<double>(work.keys);
   const auto queries = static_cast<double>(work.queries);
   const double depth = attention.depth, width = attention.width, even = setting_.even();
-  const double by_unit = std::max(even, 1 / units);
+  const double by_unit = std::max(even, 1 / units), packing = work.at_once ? even : by_unit;
   const auto tiles = [&](long rows) { return tiles_of(rows, work.rows, setting_.shape.tile_rows); };
-  amounts.add(Amount::passes, 2);
-  amounts.add(Amount::items, (units + units * static_cast<double>(work.blocks)) * even);
+  amounts.add(Amount::passes, work.at_once ? 1 : 2);
+  amounts.add(Amount::items, (units + (work.at_once ? 0 : units * static_cast<double>(work.blocks))) * even);
   const auto copied = [&](double values, double share) { amounts.add(Amount::copy, 2 * float_bytes * values * share); };
   switch (attention.by) {
     case Weighting::softmax: {
-      copied(units * keys * (depth + width), by_unit);
+      copied(units * keys * (depth + width), packing);
       describe_product(units * tiles(work.queries), units * queries, depth, work.key_panels, even, amounts);
       describe_product(units * tiles(work.queries), units * queries, keys, work.value_panels, even, amounts);
       amounts.add(Amount::elements, units * queries * (keys + width) * even);
+      // A row of products is gone through for its largest, for powers and to scale these, and for the bias; a key and its
+      // values are packed.
+      amounts.add(Amount::rows, units * (queries * (attention.bias < 0 ? 3 : 4) * even + 2 * keys * packing));
       amounts.add(Amount::curved, units * queries * std::ceil(keys / setting_.shape.lanes) * even);
       break;
     }

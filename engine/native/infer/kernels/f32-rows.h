@@ -101,15 +101,6 @@ void maximum_kernel(const float* const* rows, long count, float* output, long le
 }
 
 template <class I>
-float sum_of(typename I::Vector lanes) {
-  float lane[I::lanes];
-  I::store(lane, lanes);
-  float total = 0;
-  for (int i = 0; i < I::lanes; i++) total += lane[i];
-  return total;
-}
-
-template <class I>
 float dot_kernel(const float* a, const float* b, long length) {
   auto sum = I::zero();
   over_channels<I>(
@@ -117,7 +108,7 @@ float dot_kernel(const float* a, const float* b, long length) {
       [&](long c, int count) {
         sum = I::multiply_add(I::load_first(a + c, count), I::load_first(b + c, count), sum);
       });
-  return sum_of<I>(sum);
+  return I::sum(sum);
 }
 
 // Whether a value is no number, or infinite; exponentials have powers of two for these as for others.
@@ -127,35 +118,46 @@ inline bool has_none(const float* row, long length) {
   return false;
 }
 
+// Ones, the first of which say which lanes of a last vector have a value.
+template <class I>
+struct Ones {
+  float lane[I::lanes];
+  constexpr Ones() : lane() {
+    for (float& value : lane) value = 1;
+  }
+};
+template <class I>
+inline constexpr Ones<I> all_ones{};
+
 template <class I>
 void softmax_kernel(float* row, long length) {
   float most = row[0];
-  auto most_of_lanes = I::broadcast(most);
   auto nothing = I::zero();
   float nothing_of_part = 0;
-  over_channels<I>(
-      length,
-      [&](long i) {
-        const auto x = I::load(row + i);
-        most_of_lanes = I::maximum(most_of_lanes, x);
-        nothing = I::multiply_add(x, I::zero(), nothing);
-      },
-      [&](long i, int count) {
-        for (int k = 0; k < count; k++) {
-          most = row[i + k] > most ? row[i + k] : most;
-          nothing_of_part += row[i + k] * 0;
-        }
-      });
-  if (!(sum_of<I>(nothing) + nothing_of_part == 0) && has_none(row, length)) {
+  if (length >= I::lanes) {
+    auto most_of_lanes = I::load(row);
+    const auto look_at = [&](long i) {
+      const auto x = I::load(row + i);
+      most_of_lanes = I::maximum(most_of_lanes, x);
+      nothing = I::multiply_add(x, I::zero(), nothing);
+    };
+    long i = 0;
+    for (; i + I::lanes <= length; i += I::lanes) look_at(i);
+    // At some of them for a second time.
+    if (i < length) look_at(length - I::lanes);
+    most = I::most(most_of_lanes);
+  } else {
+    for (long i = 0; i < length; i++) {
+      most = row[i] > most ? row[i] : most;
+      nothing_of_part += row[i] * 0;
+    }
+  }
+  if (!(I::sum(nothing) + nothing_of_part == 0) && has_none(row, length)) {
     for (long i = 0; i < length; i++) row[i] = __builtin_nanf("");
     return;
   }
-  float lane[I::lanes];
-  I::store(lane, most_of_lanes);
-  for (int i = 0; i < I::lanes; i++) most = lane[i] > most ? lane[i] : most;
   const auto away = I::broadcast(most);
   auto sum = I::zero();
-  float sum_of_part = 0;
   over_channels<I>(
       length,
       [&](long i) {
@@ -164,10 +166,14 @@ void softmax_kernel(float* row, long length) {
         I::store(row + i, power);
       },
       [&](long i, int count) {
-        I::store_first(row + i, exponential<I>(I::subtract(I::load_first(row + i, count), away)), count);
-        for (int k = 0; k < count; k++) sum_of_part += row[i + k];
+        // Lanes without a value are 0 less 0, and do not count.
+        const auto given = I::load_first(all_ones<I>.lane, count);
+        const auto x = I::subtract(I::load_first(row + i, count), I::multiply(away, given));
+        const auto power = I::multiply(exponential<I>(x), given);
+        sum = I::add(sum, power);
+        I::store_first(row + i, power, count);
       });
-  const auto share = I::broadcast(1.0f / (sum_of<I>(sum) + sum_of_part));
+  const auto share = I::broadcast(1.0f / I::sum(sum));
   over_channels<I>(
       length, [&](long i) { I::store(row + i, I::multiply(I::load(row + i), share)); },
       [&](long i, int count) {
@@ -195,7 +201,7 @@ void normalise_kernel(float* row, const RowNormalisation& n, long length) {
         [&](long c, int count) { sum = I::add(sum, I::load_first(row + c, count)); });
   // The variance is that of centred values, as squares of values with a large mean leave no digits to it. What rounding
   // has left in the mean is the mean of those.
-  const float near = sum_of<I>(sum) * share;
+  const float near = I::sum(sum) * share;
   const auto near_mean = I::broadcast(near);
   auto rest = I::zero(), squares = I::zero();
   float rest_of_part = 0, squares_of_part = 0;
@@ -213,8 +219,8 @@ void normalise_kernel(float* row, const RowNormalisation& n, long length) {
           squares_of_part += x * x;
         }
       });
-  const float left = n.centred ? (sum_of<I>(rest) + rest_of_part) * share : 0;
-  const float total = sum_of<I>(squares) + squares_of_part;
+  const float left = n.centred ? (I::sum(rest) + rest_of_part) * share : 0;
+  const float total = I::sum(squares) + squares_of_part;
   if (!(total <= largest) && made_small(row, length)) {
     // What normalisation makes of them is the same. Beside such values epsilon is nothing; 0 would divide by 0.
     RowNormalisation small = n;

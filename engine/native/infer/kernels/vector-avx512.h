@@ -36,6 +36,9 @@ struct Avx512 {
   static Vector fraction(Vector t) { return _mm512_reduce_ps(t, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC); }
   // v * 2^(the whole number below t)
   static Vector scale(Vector v, Vector t) { return _mm512_scalef_ps(v, t); }
+  // Of all lanes, in pairs of pairs.
+  static float sum(Vector v) { return _mm512_reduce_add_ps(v); }
+  static float most(Vector v) { return _mm512_reduce_max_ps(v); }
   static __mmask16 first(int count) { return static_cast<__mmask16>((1u << count) - 1u); }
   static Vector load_first(const float* p, int count) { return _mm512_maskz_loadu_ps(first(count), p); }
   static void store_first(float* p, Vector v, int count) { _mm512_mask_storeu_ps(p, first(count), v); }

@@ -32,6 +32,8 @@ struct Neon {
   static Vector scale(Vector v, Vector t) {
     return multiply(v, vreinterpretq_f32_s32(vshlq_n_s32(vaddq_s32(vcvtmq_s32_f32(t), vdupq_n_s32(127)), 23)));
   }
+  static float sum(Vector v) { return vaddvq_f32(v); }
+  static float most(Vector v) { return vmaxvq_f32(v); }
   static Vector load_first(const float* p, int count) {
     float lane[lanes] = {};
     for (int i = 0; i < count; i++) lane[i] = p[i];

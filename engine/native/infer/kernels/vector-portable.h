@@ -43,6 +43,12 @@ struct Portable {
       bits[i] = ((t[i] == t[i] ? static_cast<int>(__builtin_floorf(t[i])) : 0) + 127) << 23;
     return v * reinterpret_cast<Vector>(bits);
   }
+  static float sum(Vector v) { return (v[0] + v[2]) + (v[1] + v[3]); }
+  static float most(Vector v) {
+    float most = v[0];
+    for (int i = 1; i < lanes; i++) most = v[i] > most ? v[i] : most;
+    return most;
+  }
   static Vector load_first(const float* p, int count) {
     Vector v{};
     for (int i = 0; i < count; i++) v[i] = p[i];
