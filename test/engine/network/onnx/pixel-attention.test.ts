@@ -262,6 +262,38 @@ describe('attention over pixels that a file spells out', () => {
     expect(kinds(network)).toEqual(['convolution', 'max-pool', 'max-pool', 'pixel-attention', 'convolution']);
   });
 
+  it('has patches merged before and behind it, as Swin does', async () => {
+    const merged = (
+      g: GraphBuilder,
+      x: string,
+      patch: readonly [number, number],
+      order: readonly number[],
+    ) => {
+      const [height, width] = patch;
+      const cut = reshape(g, transpose(g, x, 0, 2, 3, 1), -1, 8 / height, height, 8 / width, width, 8);
+      const all = 8 * height * width;
+      const rows = reshape(g, transpose(g, cut, ...order), -1, 8 / height, 8 / width, all);
+      return transpose(g, linear(g, normalised(g, rows, all), all, 8), 0, 3, 1, 2);
+    };
+    const network = await agrees(
+      between(8, 8, (g, x) => {
+        const attended = windowed(g, x, 8, 2, 2, edgesApart(2, -100));
+        return merged(g, attended, [2, 2], [0, 1, 3, 4, 2, 5]);
+      }),
+      'merged',
+    );
+    expect(kinds(network)).not.toContain('foreign');
+    expect(kinds(network)).toContain('concat');
+    const other = await agrees(
+      between(8, 8, (g, x) => {
+        const attended = windowed(g, x, 8, 2, 0);
+        return merged(g, attended, [4, 2], [0, 1, 3, 2, 4, 5]);
+      }),
+      'merged-otherwise',
+    );
+    expect(kinds(other)).not.toContain('foreign');
+  });
+
   it.each([
     ['in windows', 0, undefined],
     ['in shifted windows', 3, edgesApart(3, -100)],

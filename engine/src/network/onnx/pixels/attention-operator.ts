@@ -39,10 +39,10 @@ export const isAttentionOperator = (node: Pick<GraphNode, 'op' | 'domain'>): boo
   node.domain === domain && node.op === op;
 
 /**
- * The attention of such an operator; undefined where a file has one of its name that says something else.
- * @param biasValues left out, as few as a bias may have: for what does not depend on them
+ * The attention of such an operator, without the values of its bias, which are among the inputs; undefined where a file has one of
+ * its name that says something else.
  */
-export function attentionOf(node: GraphNode, biasValues = noValues): PixelAttention | undefined {
+export function attentionOf(node: GraphNode): PixelAttention | undefined {
   const [queryFirst, queryStep, keyFirst, keyStep, valueFirst, valueStep] = intsOf(node, 'places') ?? [];
   const [height, width] = intsOf(node, 'patch') ?? [];
   const windows = intsOf(node, 'windows');
@@ -56,7 +56,7 @@ export function attentionOf(node: GraphNode, biasValues = noValues): PixelAttent
     ...{ scale: floatOf(node, 'scale', Number.NaN), epsilon: floatOf(node, 'epsilon', Number.NaN) },
     patch: [height!, width!],
     ...(windows?.length === 4 ? { windows: windowsOf(windows, floatOf(node, 'apart', Number.NaN)) } : {}),
-    ...(queries === undefined ? {} : { bias: { queries, keys: keys!, values: biasValues } }),
+    ...(queries === undefined ? {} : { bias: { queries, keys: keys!, values: noValues } }),
   } as const;
   return pixelAttentionFault(attention) ? undefined : attention;
 }

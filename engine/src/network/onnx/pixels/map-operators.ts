@@ -3,6 +3,7 @@ import type { TensorProto } from '../generated/onnx_pb.js';
 import { floatOf, type GraphNode, intOf, intsOf } from '../graph.js';
 import { type Attributes, madeOperator, rewrittenOperator } from '../made-operator.js';
 import { countOf, dimsOf, float32Values, floatTensor, isFloatType } from '../tensor.js';
+import { patchChannels } from './patch-channels.js';
 import type { PixelGraph } from './pixel-graph.js';
 import {
   adjacentChannels,
@@ -25,6 +26,8 @@ const toFirst = [0, 3, 1, 2];
 export class MapOperators {
   /** Maps by the views that they were made for. */
   readonly #made = new Map<string, string>();
+  /** Maps of patches by the values that they hold. */
+  readonly #patches = new Map<string, PixelView>();
 
   constructor(
     private readonly graph: PixelGraph,
@@ -100,7 +103,10 @@ export class MapOperators {
   /** The map whose channels a value's last extent is: that of a view, or one that is made of the value. */
   #ofRows(name: string, view: PixelView | undefined): PixelView | undefined {
     const map = view && !isMap(view) ? this.#asMap(view) : undefined;
-    return map && isChannels(map.dimensions.at(-1), map) ? map : this.tokens.of(name);
+    if (map && isChannels(map.dimensions.at(-1), map)) return map;
+    const known = this.#patches.get(name) ?? (view && patchChannels(this.graph, view));
+    if (known) this.#patches.set(name, known);
+    return known ?? this.tokens.of(name);
   }
 
   /** A constant of a view's channels as one of a map's, and one number as it is. */
