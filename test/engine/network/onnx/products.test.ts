@@ -52,6 +52,23 @@ describe('products outside residual blocks', () => {
     },
   );
 
+  it.each([false, true])('are nodes of channels and pixels (pixels come first: %s)', async (swapped) => {
+    const network = await agrees(
+      model(
+        (g, x) => {
+          const means = g.node('GlobalAveragePool', [conv(g, x, 3, 4)]);
+          const gate = conv(g, x, 3, 1);
+          return conv(g, g.node('Mul', swapped ? [gate, means] : [means, gate]), 4, 2);
+        },
+        17,
+        open,
+      ),
+      `outer-${swapped}`,
+    );
+    expect(kinds(network)).not.toContain('foreign');
+    await agreesAt(network, 5, 11);
+  });
+
   it('are nodes where two maps have one size, also a map and itself', async () => {
     const network = await agrees(
       model((g, x) => {

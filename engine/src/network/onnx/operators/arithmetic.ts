@@ -1,4 +1,5 @@
 import { foldBatchNorm } from '../../batch-norm.js';
+import { everyNth } from '../../every-nth.js';
 import type { AffineDraft } from '../draft.js';
 import type { TensorProto } from '../generated/onnx_pb.js';
 import { floatOf, type GraphNode, intOf } from '../graph.js';
@@ -102,6 +103,22 @@ const scales = (scale: readonly number[], map: readonly number[]) =>
   (scale.every((extent, axis) => extent === (axis < 2 ? map[axis] : 1)) ||
     scale.every((extent, axis) => extent === (axis === 1 ? 1 : map[axis])));
 
+/** A value for each channel times one for each pixel: those of the pixels become those of all channels first. */
+function outerProduct(node: GraphNode, scope: Scope, values: readonly [Value, Value]): Outcome {
+  const at = values[0].pooled ? 0 : 1;
+  const [vector, pixels] = [values[at], values[1 - at]!];
+  const { channels } = vector;
+  if (!vector.pooled || pixels.pooled || channels === undefined || pixels.channels !== 1) return undefined;
+  scope.spend(2 * channels);
+  const spread = `${node.outputs[0]}/spread`;
+  const [scale] = scope.inputs(node, at);
+  const base = scope.base(node, scope.inputs(node, 1 - at));
+  const convolution = { ...everyNth(base.label, channels, [1, 1]), inChannels: 1, groups: 1 };
+  const first = { kind: 'convolution', ...base, outputs: [spread], convolution } as const;
+  const draft = { kind: 'multiply', ...scope.base(node, [spread, scale!]), fits: true } as const;
+  return { first, draft, value: { ...pixels, channels } };
+}
+
 export const arithmetic: Handler = (node, scope) => {
   // A sum of one value is that value; one of three and more is left to onnxruntime.
   if (node.op === 'Sum' && node.inputs.length === 1) return identity(node, scope);
@@ -158,7 +175,7 @@ export const arithmetic: Handler = (node, scope) => {
     (first === second || first === 1 || second === 1)
   ) {
     const fits = a !== undefined && b !== undefined && (equal || scales(a, b) || scales(b, a));
-    if (!fits && first !== second) return undefined;
+    if (!fits && first !== second) return outerProduct(node, scope, [values[0], values[1]]);
     const scaled = first === second ? values[0].pooled : first === 1;
     const larger = scaled ? values[1] : values[0];
     return { draft: { kind: 'multiply', ...scope.base(node, inputs), fits }, value: larger };
