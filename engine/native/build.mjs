@@ -143,6 +143,8 @@ const tested =
 const shared =
   /^(test\/(main|aligned_test|handover_test|pages_test|runner_test|team_test|thread_pool_test)\.cc|common\/|train\/team\.cc|infer\/handover\.cc)/;
 const unitSources = sanitizeThreads ? shared : tested;
+/** What checks arguments and programs, and computes nothing: there the size of the code matters, not its speed. */
+const checking = /^(module|train\/register|infer\/(register|packing|descriptions|check\w*|session))\.cc$/;
 const units = listFiles(here, '.cc').flatMap((source) => {
   const place = path.relative(here, source).replaceAll('\\', '/');
   if (forTest ? !unitSources.test(place) : place.startsWith('test/')) return [];
@@ -151,8 +153,13 @@ const units = listFiles(here, '.cc').flatMap((source) => {
   if (set && set.architecture !== architecture) return [];
   if (setName === 'avx512' && withoutAvx512) return [];
   const name = path.relative(here, source).replace(/[\\/]/g, '-').replace(/\.cc$/, '');
-  const key = createHash('sha256').update(digest).update(readFileSync(source)).digest('hex').slice(0, 16);
-  return [{ source, object: path.join(output, `${name}.${key}.o`), flags: set?.flags ?? [] }];
+  const flags = [...(set?.flags ?? []), ...(checking.test(place) ? ['-Os'] : [])];
+  const key = createHash('sha256')
+    .update(`${digest} ${flags.join(' ')}`)
+    .update(readFileSync(source))
+    .digest('hex')
+    .slice(0, 16);
+  return [{ source, object: path.join(output, `${name}.${key}.o`), flags }];
 });
 
 if (process.argv.includes('--commands')) {
