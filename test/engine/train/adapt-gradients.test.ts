@@ -1,26 +1,18 @@
 import { blocksOf, type Network, Random, Tensor } from '@fovea/engine';
-import type {
-  Activation,
-  ConvolutionActivation,
-  Interpolation,
-  NetworkNode,
-  PixelAttention,
-} from '@fovea/engine/backend';
+import type { Activation, ConvolutionActivation, Interpolation, NetworkNode } from '@fovea/engine/backend';
 import { canTrain } from '@fovea/engine/train';
 import { describe, expect, it } from 'vitest';
 import { activationNumber } from '../../../engine/src/backends/activation-number.js';
 import { activate } from '../../../engine/src/backends/reference/activate.js';
 import { normalise } from '../../../engine/src/backends/reference/convolve.js';
 import { normalisedMap } from '../../../engine/src/backends/reference/normalise-map.js';
-import { attendPixels } from '../../../engine/src/backends/reference/pixel-attention.js';
 import { plainActivations } from '../../../engine/src/network/activation.js';
 import { mapStatistics } from '../../../engine/src/network/normalisation.js';
 import { paddedFor } from '../../../engine/src/network/padded.js';
 import { interpolations } from '../../../engine/src/network/sampling.js';
 import { LearnedValues, normsAfter, savesWork } from '../../../engine/src/train/adapt/learned-values.js';
 import { buildAdaptGraph, flopsLeft } from '../../../engine/src/train/adapt/network-graph.js';
-import { attendedConstants, attendedDims } from '../../../engine/src/train/adapt/tape-attention.js';
-import { attentions, withAttention } from '../support/attending.js';
+import { withAttention } from '../support/attending.js';
 import { convNext } from '../support/convnext.js';
 import { withJoins } from '../support/joined-network.js';
 import { withPools } from '../support/pooled-branches.js';
@@ -31,13 +23,6 @@ import {
   smallNetwork,
 } from '../support/small-network.js';
 import { dot, execute, expectClose, normal, slopes, stop } from './slopes.js';
-
-/** Sides of a map as small as an attention may have: a bias holds for one size. */
-function fewest({ patch, windows, bias }: PixelAttention, sides: readonly [number, number]) {
-  if (bias && !windows) return sides;
-  const [height, width] = windows?.extent ?? patch;
-  return [2 * height, 2 * width] as const;
-}
 
 describe.skipIf(!canTrain())('gradients of what stands around convolutions', () => {
   it.each([...plainActivations, 'prelu'] as const)('%s with scale and shift', async (activation) => {
@@ -113,32 +98,6 @@ describe.skipIf(!canTrain())('gradients of what stands around convolutions', () 
     expect(relativeError(y, wanted.data)).toBeLessThan(1e-6);
     await execute('normalise-map-dx', dims, weights, x, epsilon, dx);
     expectClose(await slopes(x, dx, value));
-  });
-
-  // Queries, keys and values are of one map here.
-  it.each(
-    attentions.filter(([, { heads, width, bias }, { fewer }]) => heads * width < 100 && !(bias && fewer)),
-  )('attention over pixels, %s', async (_, attention, { channels, sides }) => {
-    const [N, H, W] = [2, ...fewest(attention, sides)] as const;
-    const { by, heads, width } = attention;
-    // Of linear weights most are above 0: where all are nearly nothing, a step along them is too long.
-    const x = normal(N * H * W * channels).map((value) => value + (by === 'linear' ? 1 : 0));
-    const weights = normal(N * H * W * heads * width);
-    const [y, dx] = [new Float32Array(weights.length), new Float32Array(x.length).fill(7)];
-    const shape = [N, H, W, channels] as const;
-    const dims = attendedDims(attention, { query: shape, key: shape, value: shape });
-    const buffers = [x, x, x, ...attendedConstants(attention)];
-    const value = async () => {
-      await execute('pixel-attention', dims, ...buffers, y);
-      return dot(y, weights);
-    };
-    await value();
-    const map = new Tensor(shape, x);
-    const read = { key: map, value: map, ...(attention.query ? { query: map } : {}) };
-    const wanted = attendPixels(attention, read, [N, H, W, heads * width]);
-    expect(relativeError(y, wanted.data)).toBeLessThan(1e-5);
-    await execute('pixel-attention-dx', [...dims, 1, 0, 0], weights, ...buffers, dx, dx, dx);
-    expectClose(await slopes(x, dx, value), 0.05);
   });
 
   it('channels that are copied, added, and copied where the others are cleared', async () => {
