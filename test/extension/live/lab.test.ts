@@ -109,9 +109,16 @@ describe.skipIf(!hasChromium || !isBuilt)(
         const box = (await page.locator('.fovea-live').boundingBox())!;
         const session = await page.context().newCDPSession(page);
         const data = { items: [], files: [path], dragOperationsMask: 1 };
-        for (const type of ['dragEnter', 'dragOver', 'drop'] as const) {
-          await session.send('Input.dispatchDragEvent', { type, x: box.x + 40, y: box.y + 40, data });
-        }
+        const drag = (type: 'dragEnter' | 'dragOver' | 'drop') =>
+          session.send('Input.dispatchDragEvent', { type, x: box.x + 40, y: box.y + 40, data });
+        await drag('dragEnter');
+        // A file that is dropped before the panel has answered opens in a tab.
+        const isOver = async () => {
+          await drag('dragOver');
+          return page.locator('.fovea-mod-drop').count();
+        };
+        await expect.poll(isOver, PATIENT).toBe(1);
+        await drag('drop');
         await session.detach();
       };
       try {
